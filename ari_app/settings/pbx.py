@@ -1,0 +1,107 @@
+"""Sections ``pbx``, ``phones`` and ``trunks``: the Asterisk that Ringback stands beside, declared once."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, StringConstraints, model_validator
+
+from ari_app.settings.model import Secret, Section
+
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$")]
+"""A name that is safe as a section name in Asterisk's files: letters, digits, ``_`` and ``-``."""
+
+Host = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9.:_-]+$")]
+Port = Annotated[int, Field(ge=1, le=65535)]
+Extension = Annotated[str, StringConstraints(pattern=r"^[0-9*#]{1,16}$")]
+
+
+class PbxMode(StrEnum):
+    """How Ringback attaches. ``inline``: the dialplan hands it the call. (``watch`` comes with its own section.)"""
+
+    INLINE = "inline"
+
+
+class Listener(Section):
+    """An address that Asterisk listens on."""
+
+    host: Host = "127.0.0.1"
+    port: Port
+
+
+class Account(Section):
+    """A user of ARI or AMI. Without ``secret`` one is generated under the data folder, mode 0600."""
+
+    user: Name = "ringback"
+    secret: Secret | None = None
+
+
+class RtpRange(Section):
+    """UDP ports for audio, both ends included; two a call leg."""
+
+    first: Port = 10000
+    last: Port = 10400
+
+    @model_validator(mode="after")
+    def _ordered(self) -> RtpRange:
+        if self.last < self.first + 3:
+            raise ValueError("expected last to be at least first + 3")
+        return self
+
+
+class Pbx(Section):
+    """One Asterisk. ``managed: true``: Ringback renders its configuration and starts it (``ringback pbx up``)."""
+
+    mode: PbxMode = PbxMode.INLINE
+    managed: bool = True
+    app: Name = "ringback"
+    http: Listener = Listener(port=8088)
+    ami: Listener = Listener(port=5038)
+    sip: Listener = Listener(port=5060)
+    rtp: RtpRange = RtpRange()
+    ari: Account = Account()
+    manager: Account = Account()
+    external_address: Host | None = None
+    local_networks: tuple[IPv4Network | IPv6Network, ...] = ()
+
+
+class Phone(Section):
+    """A desk phone; its key in ``phones`` is its extension and SIP user."""
+
+    name: str = Field(min_length=1, max_length=40)
+    secret: Secret | None = None
+    max_contacts: int = Field(default=1, ge=1, le=10)
+    voicemail: bool = False
+
+
+class Registration(Section):
+    """Log in at the carrier, for carriers that want it."""
+
+    user: str = Field(min_length=1, max_length=80, pattern=r"^[A-Za-z0-9._+@-]+$")
+    secret: Secret
+
+
+class Trunk(Section):
+    """A SIP carrier. Calls that come from ``match`` enter the inbound context; callbacks leave through it."""
+
+    host: Host
+    port: Port = 5060
+    match: tuple[IPv4Network | IPv6Network, ...] = Field(min_length=1)
+    registration: Registration | None = None
+    codecs: tuple[Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+$")], ...] = ("ulaw", "alaw")
+    international_prefix: Annotated[str, StringConstraints(pattern=r"^\+?[0-9]{0,6}$")] = "+"
+    """What the carrier wants before the country code in a dialled number: ``+``, nothing, or digits such as ``011``."""
+
+
+class Telephony(Section):
+    """Everything that the PBX's configuration is rendered from."""
+
+    pbx: Pbx = Pbx()
+    phones: dict[Extension, Phone] = Field(default_factory=dict)
+    trunks: dict[Name, Trunk] = Field(default_factory=dict)
+
+
+DEFAULT_DATA_FOLDER = Path("var")

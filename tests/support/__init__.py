@@ -1,0 +1,1 @@
+"""What several tests share: waiting, real servers on free ports, phones."""
