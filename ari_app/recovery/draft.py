@@ -1,0 +1,116 @@
+"""A step in the making: the lead as it changes, and what the step orders and explains on its way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from ari_app.recovery.effects import (
+    AlertAgent,
+    ArmTimer,
+    CancelPending,
+    Decision,
+    DisarmTimer,
+    Effect,
+    PushLead,
+    SetConsent,
+    TakeTurn,
+    WorldEffect,
+)
+from ari_app.recovery.events import Facts
+from ari_app.recovery.gate import Allow, Hold, Ruling
+from ari_app.recovery.lead import Lead
+from ari_app.recovery.policy import Policy
+from ari_app.recovery.values import E164, AlertReason, Channel, ConsentState, EffectId, Progress, Stage
+
+LISTEN, LEAVE, TEXT_WAIT, CALL_WATCH, WAIT = "listen", "leave", "text_wait", "call_watch", "wait"
+TIMERS = (LISTEN, LEAVE, TEXT_WAIT, CALL_WATCH, WAIT)
+
+
+@dataclass(slots=True)
+class Draft:
+    """Everything that one step collects. seq: the event's number in the journal, from which effect ids are made."""
+
+    lead: Lead
+    seq: int
+    at: datetime
+    facts: Facts
+    policy: Policy
+    effects: list[Effect] = field(default_factory=list)
+    decisions: list[Decision] = field(default_factory=list)
+
+    def order(self, effect: Effect) -> EffectId:
+        """Add an effect; returns the id that it will have if it is one for the world."""
+        worldly = sum(isinstance(before, WorldEffect) for before in self.effects)
+        self.effects.append(effect)
+        return EffectId(f"{self.seq}.{worldly}")
+
+    def explain(self, action: str, outcome: str, rule: str, why: str) -> None:
+        self.decisions.append(Decision(action=action, outcome=outcome, rule=rule, why=why))
+
+    def explain_ruling(self, action: str, ruling: Ruling) -> None:
+        """Note what the gate said."""
+        outcome = "allowed" if isinstance(ruling, Allow) else "held" if isinstance(ruling, Hold) else "refused"
+        self.explain(action, outcome, ruling.rule, ruling.why)
+
+    def arm(self, kind: str, after_seconds: float, since: datetime | None = None) -> None:
+        """Arm a timer ``after_seconds`` behind ``since`` (now, if None); never in the past."""
+        due = (since or self.at) + timedelta(seconds=after_seconds)
+        self.order(ArmTimer(kind=kind, due_at=max(due, self.at)))
+
+    def disarm(self, *kinds: str) -> None:
+        for kind in kinds:
+            self.order(DisarmTimer(kind=kind))
+
+    def assign(self) -> None:
+        """Give the lead the agent whose turn it is, if it has none and the group has any."""
+        group, agent = self.lead.group, self.facts.agent
+        if self.lead.agent is None and agent is not None and group is not None:
+            self.lead = replace(self.lead, agent=agent)
+            self.order(TakeTurn(group=group, agent=agent))
+
+    def alert(self, reason: AlertReason, to: str = "agent") -> None:
+        """Tell a person: the assigned agent, or a named agent or group; if that is nobody, the lead's whole group."""
+        policy = self.policy
+        agents: tuple[str, ...]
+        if to in policy.agents:
+            agents = (to,)
+        elif to in policy.groups:
+            agents = policy.groups[to].agents
+        else:
+            agents = () if self.lead.agent is None else (self.lead.agent,)
+        if not agents and self.lead.group is not None and self.lead.group in policy.groups:
+            agents = policy.groups[self.lead.group].agents
+        if agents:
+            self.order(AlertAgent(reason=reason, agents=agents, record=self.lead.record()))
+        else:
+            self.explain("alert", "skipped", "ESC-00", f"nobody is named to be told ({reason.value})")
+
+    def push(self) -> None:
+        """Push the lead as it stands now."""
+        self.lead = replace(self.lead, pushed=True)
+        self.order(PushLead(record=self.lead.record()))
+
+    def push_again(self) -> None:
+        """Push a change of a lead that the CRM already has."""
+        if self.lead.pushed:
+            self.push()
+
+    def set_consent(self, number: E164, state: ConsentState, source: str, *channels: Channel) -> None:
+        for channel in channels:
+            self.order(SetConsent(number=number, channel=channel, state=state, source=source))
+
+    def stop_plan(self, why: str) -> None:
+        """End the plan: take back what has not begun, forget the timers."""
+        lead = self.lead
+        if lead.stage is Stage.IDLE and Progress.PENDING not in (lead.text, lead.callback):
+            return
+        self.order(CancelPending(kinds=("text", "callback", "email"), why=why))
+        self.disarm(*TIMERS)
+        self.lead = replace(
+            lead,
+            stage=Stage.IDLE,
+            cursor=len(lead.plan),
+            text=Progress.CANCELLED if lead.text is Progress.PENDING else lead.text,
+            callback=Progress.CANCELLED if lead.callback is Progress.PENDING else lead.callback,
+        )

@@ -1,0 +1,270 @@
+"""What happened. Facts in the past tense, frozen; ``at`` is aware UTC; ``source_id`` makes intake idempotent.
+
+Looked-up facts that decisions need stand beside each event in ``Facts`` and are journaled with it, so that a replay needs
+nothing but the journal and the policy in force.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from ari_app.recovery.values import (
+    E164,
+    CallbackEnd,
+    Channel,
+    Consent,
+    EffectId,
+    Intent,
+    Line,
+    NumberKind,
+    Verdict,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Happening:
+    """What all events have. at: when it happened. source_id: unique for ever; a second one is the same event again."""
+
+    at: datetime
+    source_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InboundCall(Happening):
+    """What all events of one inbound call have.
+
+    call_id: Asterisk's linkedid. caller: None when no usable number came. kind: of the caller's number. dialled: as
+    E.164 when it can be. office, entry: of the number entry that matched; None for an unrouted call.
+    """
+
+    call_id: str
+    caller: E164 | None
+    kind: NumberKind
+    dialled: str
+    office: str | None
+    entry: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallMissed(InboundCall):
+    """The verdict on a call is a miss that counts. source_id ``call:<linkedid>``.
+
+    rings: rings that were over. ring_seconds: since the first phone rang. on_line: the caller is still there.
+    plan: the plan to follow. caller_name: as the network gave it, untrusted.
+    """
+
+    verdict: Verdict
+    rings: int
+    ring_seconds: float
+    on_line: bool
+    plan: str
+    source: str | None
+    listing: str | None
+    caller_name: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallClosed(InboundCall):
+    """The verdict on a call that starts no plan: answered, dropped, abandoned at once. source_id ``call:<linkedid>``."""
+
+    verdict: Verdict
+    rings: int
+    ring_seconds: float
+    talk_seconds: float
+    answered_by: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallAnswered(InboundCall):
+    """A person of the brokerage took the call. source_id ``answered:<linkedid>``."""
+
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromptPlayed(InboundCall):
+    """The caller heard the prompt, or a part of it. source_id ``prompt:<linkedid>``.
+
+    text_sha256, audio_sha256: of what was played, in hexadecimal: the evidence of the notice (CNS-04).
+    whole: played to its end.
+    """
+
+    prompt: str
+    text_sha256: str
+    audio_sha256: str
+    started_at: datetime
+    ended_at: datetime
+    whole: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyPressed(InboundCall):
+    """The caller pressed a key after the miss. source_id ``key:<linkedid>:<n>``."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VoicemailLeft(InboundCall):
+    """The caller left a message. source_id ``voicemail:<linkedid>``. recording: file name under the recordings folder."""
+
+    recording: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallerLeft(InboundCall):
+    """A caller whose call was missed is no longer on the line. source_id ``left:<linkedid>``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextReceived(Happening):
+    """A text came in. source_id ``sms:<id>``. sender: as E.164 when it can be. body: untrusted. office: of recipient."""
+
+    sender: str
+    recipient: str
+    body: str
+    office: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceiptReceived(Happening):
+    """The SMSC says what became of a text, all its segments taken together. source_id ``receipt:<effect>:<state>``."""
+
+    effect_id: EffectId
+    delivered: bool
+    state: str
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EffectSettled(Happening):
+    """The world's answer to an effect. source_id ``effect:<id>``.
+
+    outcome: ``done``, ``failed``, ``in_doubt``, ``refused`` or ``cancelled``. ref: what the target calls it.
+    rule: of the compliance gate, when refused.
+    """
+
+    effect_id: EffectId
+    kind: str
+    outcome: str
+    ref: str | None
+    why: str | None
+    rule: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallbackAnswered(Happening):
+    """The caller took our callback. source_id ``callback:<effect>:answered``."""
+
+    effect_id: EffectId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallbackEnded(Happening):
+    """The callback is over. source_id ``callback:<effect>:ended``.
+
+    seconds: from answer to end. by: the agent who was reached. keys: pressed by the caller, in order.
+    """
+
+    effect_id: EffectId
+    end: CallbackEnd
+    intent: Intent
+    lines: tuple[Line, ...]
+    keys: str
+    seconds: float
+    by: str | None
+    why: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimerFired(Happening):
+    """A durable timer is due. source_id ``timer:<id>``."""
+
+    timer_id: int
+    kind: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeadAcknowledged(Happening):
+    """An agent takes the lead."""
+
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeadClosed(Happening):
+    """A person ends the lead's plan."""
+
+    by: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OptOutRecorded(Happening):
+    """A person of the brokerage notes that someone asked not to be contacted, by whatever means (REV-06)."""
+
+    number: E164
+    by: str
+    note: str
+
+
+Event = (
+    CallMissed
+    | CallClosed
+    | CallAnswered
+    | PromptPlayed
+    | KeyPressed
+    | VoicemailLeft
+    | CallerLeft
+    | TextReceived
+    | ReceiptReceived
+    | EffectSettled
+    | CallbackAnswered
+    | CallbackEnded
+    | TimerFired
+    | LeadAcknowledged
+    | LeadClosed
+    | OptOutRecorded
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What was looked up when an event was recorded, about the person's number and the office.
+
+    kind: of the person's number. blocked: by the block list or marked in the people list.
+    text_window_until: end of the time in which no further text-back may go, None when there is none.
+    callbacks, replies: to this number in the last 24 h. contact_opens: end of the quiet hours; None outside of them.
+    never_contact_time: quiet hours of the number's possible zones never end together.
+    office_open, opens_at: business hours. agent: whose turn it is. name, email: from the people list.
+    gateway: for texts to the number, None without a route. may_call_back: callbacks may go there.
+    """
+
+    kind: NumberKind = NumberKind.ORDINARY
+    blocked: bool = False
+    text: Consent = Consent()
+    call: Consent = Consent()
+    text_window_until: datetime | None = None
+    callbacks: int = 0
+    replies: int = 0
+    contact_opens: datetime | None = None
+    never_contact_time: bool = False
+    office_open: bool = True
+    opens_at: datetime | None = None
+    agent: str | None = None
+    name: str | None = None
+    email: str | None = None
+    gateway: str | None = None
+    may_call_back: bool = False
+
+    def consent(self, channel: Channel) -> Consent:
+        """What the person said about ``channel``; an e-mail address is on file by their own wish."""
+        match channel:
+            case Channel.TEXT:
+                return self.text
+            case Channel.CALL:
+                return self.call
+            case Channel.EMAIL:
+                return Consent()
