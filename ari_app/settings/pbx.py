@@ -17,6 +17,8 @@ Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,39
 Host = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9.:_-]+$")]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Extension = Annotated[str, StringConstraints(pattern=r"^[0-9*#]{1,16}$")]
+DialPattern = Annotated[str, StringConstraints(pattern=r"^\+?[0-9XZN]{2,20}[.]?$")]
+"""What may be dialled, as Asterisk writes it: X is 0-9, Z is 1-9, N is 2-9, a last ``.`` one or more of anything."""
 
 
 class PbxMode(StrEnum):
@@ -66,6 +68,8 @@ class Pbx(Section):
     manager: Account = Account()
     external_address: Host | None = None
     local_networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    dial_out: tuple[DialPattern, ...] = ()
+    """What desk phones may dial through the first trunk, besides 911 and 933. Nothing by default."""
 
 
 class Phone(Section):

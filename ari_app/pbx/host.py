@@ -1,0 +1,212 @@
+"""Finding an Asterisk to run: one on this machine, or one unpacked into a cache, never one installed behind your back.
+
+In this order: the one that RINGBACK_ASTERISK names; an installed one; the package of this distribution; the package of
+Debian's suite ``forky``, from the mirror in the machine's apt sources. The last two become a private root.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from ari_app.pbx.apt import AptWorkspace, Progress, debian_mirror, read_sources
+from ari_app.pbx.errors import AsteriskMissingError
+from ari_app.pbx.private_root import PrivateRoot, build
+
+OLDEST = 18
+"""The first major version that has all that the dialplan and ARI need of us."""
+
+SUITE = "forky"
+"""Debian 14, whose Asterisk is 22 LTS. A name and not ``testing``, so that it stays 22 when forky is released."""
+
+
+class HostKind(StrEnum):
+    GIVEN = "given"
+    INSTALLED = "installed"
+    DISTRIBUTION = "distribution"
+    DEBIAN = "debian"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class AsteriskVersion:
+    """``22.10.1``: feature checks compare it with a plain ``AsteriskVersion(22, 8)``."""
+
+    major: int
+    minor: int = 0
+    patch: int = 0
+
+    @classmethod
+    def parse(cls, text: str) -> AsteriskVersion:
+        """From ``asterisk -V`` or a package version: ``Asterisk 22.10.1+dfsg``, ``1:22.10.1~dfsg-1``.
+
+        Raises ValueError when there is no version in ``text``.
+        """
+        found = re.search(r"(?:^|[\s:/])(?:certified[/-])?(\d{1,3})\.(\d+)(?:\.(\d+))?", text)
+        if found is None:
+            raise ValueError(f"expected a version such as Asterisk 22.10.1, got {text[:60]!r}")
+        return cls(int(found[1]), int(found[2]), int(found[3] or 0))
+
+    def __str__(self) -> str:
+        return f"{self.major}.{self.minor}.{self.patch}"
+
+
+@dataclass(frozen=True, slots=True)
+class AsteriskHost:
+    """An Asterisk that can be run: ``command`` starts it, before any option.
+
+    ``modules`` holds its ``.so`` files. ``data`` holds ``documentation`` (without which most modules refuse to load),
+    ``rest-api`` and ``sounds``. ``root`` is the private root that it lives in, if it does.
+    """
+
+    kind: HostKind
+    version: AsteriskVersion
+    command: tuple[str, ...]
+    modules: Path
+    data: Path
+    root: Path | None = None
+
+    def has_module(self, name: str) -> bool:
+        return (self.modules / f"{name}.so").is_file()
+
+
+def cache_folder(environment: Mapping[str, str] = os.environ) -> Path:
+    """Where private roots are kept: the user's cache, and for root the machine's, which other accounts can read."""
+    if chosen := environment.get("XDG_CACHE_HOME"):
+        return Path(chosen) / "ringback" / "pbx"
+    if os.geteuid() == 0:
+        return Path("/var/cache/ringback/pbx")
+    return Path(environment.get("HOME", "~")).expanduser() / ".cache" / "ringback" / "pbx"
+
+
+def find_asterisk(
+    *, progress: Progress, suite: str | None = None, environment: Mapping[str, str] = os.environ
+) -> AsteriskHost:
+    """The Asterisk to run, fetched if need be. ``suite`` asks for Debian's, from that suite, whatever else is here.
+
+    Raises AsteriskMissingError that says what was tried.
+    """
+    if suite is not None:
+        return _from_debian(suite, progress, environment)
+    if given := environment.get("RINGBACK_ASTERISK"):
+        return _given(Path(given))
+    installed = _installed()
+    if installed is not None:
+        return installed
+    forky = PrivateRoot(cache_folder(environment) / SUITE)
+    if forky.complete:
+        return _in_root(HostKind.DEBIAN, forky)
+    return _from_distribution(progress, environment) or _from_debian(SUITE, progress, environment)
+
+
+def find_ready(*, suite: str | None = None, environment: Mapping[str, str] = os.environ) -> AsteriskHost | None:
+    """Like ``find_asterisk``, but fetches nothing: None when there is none yet."""
+    if suite is None:
+        if given := environment.get("RINGBACK_ASTERISK"):
+            return _given(Path(given))
+        installed = _installed()
+        if installed is not None:
+            return installed
+    for name, kind in ((suite or SUITE, HostKind.DEBIAN), *([] if suite else [("host", HostKind.DISTRIBUTION)])):
+        root = PrivateRoot(cache_folder(environment) / name)
+        if root.complete:
+            return _in_root(kind, root)
+    return None
+
+
+def _given(path: Path) -> AsteriskHost:
+    if path.is_dir():
+        root = PrivateRoot(path)
+        if not root.binary.is_file():
+            raise AsteriskMissingError(f"RINGBACK_ASTERISK={path} has no usr/sbin/asterisk in it")
+        return _in_root(HostKind.GIVEN, root)
+    host = _of_binary(HostKind.GIVEN, path)
+    if host is None:
+        raise AsteriskMissingError(f"RINGBACK_ASTERISK={path} is no Asterisk {OLDEST} or newer")
+    return host
+
+
+def _installed() -> AsteriskHost | None:
+    found = shutil.which("asterisk", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+    return None if found is None else _of_binary(HostKind.INSTALLED, Path(found))
+
+
+def _of_binary(kind: HostKind, binary: Path) -> AsteriskHost | None:
+    version = _ask_version((str(binary),))
+    if version is None or version.major < OLDEST:
+        return None
+    prefix = binary.resolve().parent.parent
+    modules = next((path for path in _module_folders(prefix) if (path / "res_ari.so").is_file()), None)
+    data = next(
+        (path for path in (prefix / "share/asterisk", Path("/var/lib/asterisk")) if _is_data_folder(path)), None
+    )
+    if modules is None or data is None:
+        raise AsteriskMissingError(f"{binary} is here, and its modules or its documentation folder are not")
+    return AsteriskHost(kind, version, (str(binary),), modules, data)
+
+
+def _module_folders(prefix: Path) -> list[Path]:
+    fixed = [prefix / "lib/asterisk/modules", prefix / "lib64/asterisk/modules"]
+    return [*sorted((prefix / "lib").glob("*-linux-gnu/asterisk/modules")), *fixed]
+
+
+def _is_data_folder(path: Path) -> bool:
+    return (path / "documentation").is_dir() and (path / "rest-api").is_dir()
+
+
+def _in_root(kind: HostKind, root: PrivateRoot) -> AsteriskHost:
+    command = root.command()
+    version = _ask_version(command)
+    modules = next((path for path in _module_folders(root.folder / "usr") if path.is_dir()), None)
+    if version is None or modules is None:
+        raise AsteriskMissingError(f"the Asterisk in {root.folder} does not run here: remove the folder and try again")
+    return AsteriskHost(kind, version, command, modules, root.folder / "usr/share/asterisk", root.folder)
+
+
+def _ask_version(command: tuple[str, ...]) -> AsteriskVersion | None:
+    try:
+        said = subprocess.run([*command, "-V"], capture_output=True, text=True, check=True, timeout=20).stdout
+        return AsteriskVersion.parse(said)
+    except (OSError, subprocess.SubprocessError, ValueError):
+        return None
+
+
+def _from_distribution(progress: Progress, environment: Mapping[str, str]) -> AsteriskHost | None:
+    """The private root of this distribution's own package, when it has one that is new enough."""
+    cache = cache_folder(environment)
+    root = PrivateRoot(cache / "host")
+    if not root.complete:
+        progress("no Asterisk is installed: asking this machine's apt sources for one")
+        workspace = cache / ".host.apt"
+        apt = AptWorkspace(workspace, source=None, progress=progress)
+        try:
+            apt.update()
+            version = apt.candidate("asterisk")
+        except AsteriskMissingError as error:
+            progress(f"  {error}")
+            version = None
+        if version is None or AsteriskVersion.parse(version).major < OLDEST:
+            progress(f"  this distribution has {'none' if version is None else f'only {version}'}")
+            shutil.rmtree(workspace, ignore_errors=True)
+            return None
+        build(root.folder, workspace, source=None, progress=progress)
+    return _in_root(HostKind.DISTRIBUTION, root)
+
+
+def _from_debian(suite: str, progress: Progress, environment: Mapping[str, str]) -> AsteriskHost:
+    if not re.fullmatch(r"[a-z][a-z0-9-]{0,30}", suite):
+        raise AsteriskMissingError(f"{suite!r} is no name of a Debian suite")
+    cache = cache_folder(environment)
+    root = PrivateRoot(cache / suite)
+    if not root.complete:
+        mirror = debian_mirror(read_sources(), environment.get("RINGBACK_DEBIAN_MIRROR"))
+        options = f"[signed-by={mirror.signed_by}] " if mirror.signed_by else ""
+        progress(f"unpacking the Asterisk of Debian {suite} into {root.folder} (once; about 80 MB, 270 MB unpacked)")
+        source = f"deb {options}{mirror.uri} {suite} main"
+        build(root.folder, cache / f".{suite}.apt", source=source, progress=progress)
+    return _in_root(HostKind.DEBIAN, root)

@@ -1,0 +1,211 @@
+"""One Asterisk of ours: started, asked, stopped. By its own configuration and its own pid, never by name."""
+
+from __future__ import annotations
+
+import os
+import select
+import shutil
+import signal
+import socket
+import subprocess
+from collections import deque
+from dataclasses import dataclass
+from pathlib import Path
+
+from ari_app.pbx.account import Account
+from ari_app.pbx.errors import AsteriskFailedError, NotRunningError
+from ari_app.pbx.folders import LONGEST_SOCKET_PATH, PbxFolders
+from ari_app.pbx.host import AsteriskHost
+from ari_app.pbx.listeners import check_free
+from ari_app.settings.pbx import Pbx
+
+_TICK_SECONDS = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class PbxStatus:
+    """A running Asterisk of ours: its process, and the account that it runs as."""
+
+    pid: int
+    uid: int
+
+
+class AsteriskProcess:
+    """The Asterisk whose configuration stands in ``folders.etc`` (see ``render``). All calls block; none needs a loop."""
+
+    def __init__(self, host: AsteriskHost, folders: PbxFolders) -> None:
+        self._host = host
+        self._folders = folders
+        self._started: subprocess.Popen[bytes] | None = None
+
+    def status(self) -> PbxStatus | None:
+        """What is running now, whoever started it; None when nothing is."""
+        pid = self._pid()
+        return None if pid is None else PbxStatus(pid, os.stat(f"/proc/{pid}").st_uid)
+
+    def start(self, pbx: Pbx, account: Account, *, child: bool = False, within: float = 30.0) -> PbxStatus:
+        """Starts it as ``account`` and returns when it answers on all its addresses; one that runs already is left alone.
+
+        It outlives us, unless ``child``: then the kernel kills it with the thread that started it.
+        Raises PortInUseError, or AsteriskFailedError with the last lines of its log.
+        """
+        running = self.status()
+        if running is not None:
+            return running
+        path = str(self._folders.socket)
+        if len(path.encode()) > LONGEST_SOCKET_PATH:
+            raise AsteriskFailedError(f"{path} is too long for a socket: choose a data folder with a shorter path")
+        check_free(pbx)
+        self._prepare(account)
+        process = self._spawn(account, child)
+        self._started = process
+        descriptor = os.pidfd_open(process.pid)
+        try:
+            for _ in range(int(within / _TICK_SECONDS)):
+                if _ended(descriptor, _TICK_SECONDS):
+                    raise AsteriskFailedError(f"Asterisk ended at once (status {process.wait()})", self.last_lines())
+                if self._is_up(pbx):
+                    return PbxStatus(process.pid, account.uid)
+            signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+            process.wait()
+        finally:
+            os.close(descriptor)
+        raise AsteriskFailedError(f"Asterisk was not up within {within:g} s", self.last_lines())
+
+    def stop(self, *, within: float = 10.0) -> bool:
+        """Ends it, and the calls in it; kills it when it takes longer than ``within`` seconds. False: none was running.
+
+        Raises AsteriskFailedError when we may not (it belongs to somebody else).
+        """
+        pid = self._pid()
+        if pid is None:
+            return False
+        try:
+            descriptor = os.pidfd_open(pid)
+        except ProcessLookupError:
+            return False
+        try:
+            if self._pid() == pid:  # the number may have passed to another process before we held it
+                signal.pidfd_send_signal(descriptor, signal.SIGTERM)
+                if not _ended(descriptor, within):
+                    signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+                    _ended(descriptor, within)
+        except PermissionError as error:
+            raise AsteriskFailedError(
+                f"Asterisk (pid {pid}) is not ours to stop: use the account that started it"
+            ) from error
+        finally:
+            os.close(descriptor)
+        self._reap()
+        self._folders.pid.unlink(missing_ok=True)
+        return True
+
+    def cli(self, command: str, *, within: float = 10.0) -> str:
+        """What Asterisk answers to a console command. Raises NotRunningError, AsteriskFailedError when it takes too long."""
+        try:
+            done = self._remote(command, within)
+        except subprocess.TimeoutExpired as error:
+            raise AsteriskFailedError(f"no answer to {command!r} within {within:g} s") from error
+        if done.returncode != 0:
+            raise NotRunningError(
+                f"no Asterisk answers in {self._folders.run}: {done.stderr.strip() or done.stdout.strip()}"
+            )
+        return done.stdout
+
+    def last_lines(self, count: int = 12) -> tuple[str, ...]:
+        """The last lines that Asterisk printed or logged, for a person to read."""
+        lines: deque[str] = deque(maxlen=count)
+        for path in (self._folders.console, self._folders.log / "messages.log"):
+            if path.is_file():
+                with path.open(encoding="utf-8", errors="replace") as file:
+                    lines.extend(line.rstrip() for line in file if line.strip())
+        return tuple(lines)
+
+    def _prepare(self, account: Account) -> None:
+        """Makes the folders: what we write is ours and readable by Asterisk, what Asterisk writes is Asterisk's."""
+        folders = self._folders
+        for folder in (*folders.ours, *folders.asterisks):
+            folder.mkdir(parents=True, exist_ok=True)
+        if os.geteuid() == 0:
+            for folder in folders.asterisks:
+                for path in (folder, *(entry for entry in folder.rglob("*") if not entry.is_symlink())):
+                    os.chown(path, account.uid, account.gid)
+            for path in (folders.etc, *folders.etc.iterdir()):
+                os.chown(path, 0, account.gid)
+        folders.etc.chmod(0o750)
+        folders.run.chmod(0o750)
+        folders.log.chmod(0o750)
+        folders.spool.chmod(0o750)
+        folders.socket.unlink(missing_ok=True)
+
+    def _spawn(self, account: Account, child: bool) -> subprocess.Popen[bytes]:
+        switch = list(account.switch)
+        if child:
+            setpriv = shutil.which("setpriv")
+            if setpriv is None:
+                raise AsteriskFailedError("a child that dies with us needs setpriv (package util-linux)")
+            switch = [*(switch or [setpriv]), "--pdeathsig=KILL"]
+        command = [*switch, *self._host.command, "-C", str(self._folders.configuration), "-fn"]
+        environment = {"PATH": os.environ.get("PATH", os.defpath), "LANG": "C.UTF-8", "HOME": str(self._folders.lib)}
+        if "TZ" in os.environ:
+            environment["TZ"] = os.environ["TZ"]
+        with self._folders.console.open("wb") as console:
+            return subprocess.Popen(
+                command,
+                cwd=self._folders.base,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=console,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                umask=0o027,
+            )
+
+    def _is_up(self, pbx: Pbx) -> bool:
+        if not self._folders.socket.exists():
+            return False
+        try:
+            if self._remote("core waitfullybooted", 20.0).returncode != 0:
+                return False
+        except subprocess.TimeoutExpired:
+            return False
+        return all(_answers(each.host, each.port) for each in (pbx.http, pbx.ami, pbx.sip))
+
+    def _remote(self, command: str, within: float) -> subprocess.CompletedProcess[str]:
+        line = [*self._host.command, "-C", str(self._folders.configuration), "-rx", command]
+        return subprocess.run(
+            line,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=within,
+            stdin=subprocess.DEVNULL,
+            check=False,
+        )
+
+    def _pid(self) -> int | None:
+        """The pid in the pid file, if that process lives and runs with our configuration."""
+        try:
+            pid = int(self._folders.pid.read_text())
+            words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        except (OSError, ValueError):
+            return None
+        return pid if str(self._folders.configuration).encode() in words else None
+
+    def _reap(self) -> None:
+        if self._started is not None:
+            self._started.poll()
+
+
+def _ended(descriptor: int, within: float) -> bool:
+    """Whether the process behind a pidfd ends in time: the descriptor is readable then (pidfd_open(2))."""
+    return bool(select.select([descriptor], [], [], within)[0])
+
+
+def _answers(host: str, port: int) -> bool:
+    target = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound
+    try:
+        with socket.create_connection((target, port), timeout=1.0):
+            return True
+    except OSError:
+        return False
