@@ -65,5 +65,7 @@ class SettingsError(ValueError):
 
 def nearest(name: str, names: Iterable[str]) -> str | None:
     """A sentence that suggests the most similar of ``names``, if one is similar at all."""
-    close = difflib.get_close_matches(name, list(names), n=1, cutoff=0.6)
+    known = list(names)
+    close = [other for other in known if len(name) > 2 and other.startswith(name[:3])] if name else []
+    close = difflib.get_close_matches(name, close or known, n=1, cutoff=0.4 if close else 0.6)
     return f"did you mean '{close[0]}'?" if close else None

@@ -1,0 +1,245 @@
+"""What the types cannot say: names that lead nowhere, numbers that can never match, texts that cost two segments."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+
+from ari_app.recovery.patterns import witness
+from ari_app.recovery.policy import AfterMiss
+from ari_app.recovery.templates import ALWAYS_KNOWN, FIELD_LIMITS, Template
+from ari_app.recovery.values import Verdict
+from ari_app.settings.compiling import text_template
+from ari_app.settings.document import Document
+from ari_app.settings.numbers import COUNTING, effective, read_pattern
+from ari_app.settings.problem import Problem, Severity, nearest
+from ari_app.settings.texts import SipGateway
+from ari_app.settings.yaml_source import KeyPath, Source
+from sms_gateway.segments import measure
+
+ASSIGNED_AGENT = "agent"
+"""What an alert step calls the agent whom the lead was given."""
+
+
+def check(document: Document, source: Source) -> list[Problem]:
+    """All findings beyond the types."""
+    return [*_Check(document, source).findings()]
+
+
+class _Check:
+    def __init__(self, document: Document, source: Source) -> None:
+        self._document = document
+        self._source = source
+
+    def findings(self) -> Iterator[Problem]:
+        yield from self._people()
+        yield from self._numbers()
+        yield from self._unreachable()
+        yield from self._plans()
+        yield from self._templates()
+        yield from self._texting()
+        yield from self._calling()
+
+    # ------------------------------------------------------------------------------------------------------- findings
+    def _problem(
+        self, severity: Severity, path: KeyPath, what: str, hint: str | None = None, *, key: bool = False
+    ) -> Problem:
+        return Problem(severity, self._source.mark(path, key=key), ".".join(path), what, hint)
+
+    def _error(self, path: KeyPath, what: str, hint: str | None = None, *, key: bool = False) -> Problem:
+        return self._problem(Severity.ERROR, path, what, hint, key=key)
+
+    def _warning(self, path: KeyPath, what: str, hint: str | None = None, *, key: bool = False) -> Problem:
+        return self._problem(Severity.WARNING, path, what, hint, key=key)
+
+    def _refers(self, path: KeyPath, name: str | None, known: Collection[str], what: str) -> Iterator[Problem]:
+        """An error unless ``name`` is one of ``known``."""
+        if name is not None and name not in known:
+            expected = f"expected {what}; there is none" if not known else f"expected {what}: {_listed(known)}"
+            yield self._error(path, f"found {name!r}, {expected}", nearest(name, known))
+
+    # --------------------------------------------------------------------------------------------------------- people
+    def _people(self) -> Iterator[Problem]:
+        document = self._document
+        for key, office in document.offices.items():
+            yield from self._refers(("offices", key, "hours"), office.hours, document.hours, "one of the hours")
+        for key, schedule in document.hours.items():
+            try:
+                schedule.compile(document.brokerage.time_zone)
+            except ValueError as error:
+                yield self._error(("hours", key, "week"), str(error))
+        for key, agent in document.agents.items():
+            path: KeyPath = ("agents", key, "phone")
+            yield from self._refers(path, agent.phone, document.phones, "one of the phones")
+            if key in document.groups:
+                what = f"{key!r} is the name of a group as well: an alert could not tell them apart"
+                yield self._error(("agents", key), what, key=True)
+            if key == ASSIGNED_AGENT:
+                yield self._error(("agents", key), "this name stands for the agent whom a lead was given", key=True)
+        for key, group in document.groups.items():
+            for index, phone in enumerate(group.phones):
+                path = ("groups", key, "phones", str(index))
+                yield from self._refers(path, phone, document.phones, "one of the phones")
+            for index, agent_key in enumerate(group.agents):
+                path = ("groups", key, "agents", str(index))
+                yield from self._refers(path, agent_key, document.agents, "one of the agents")
+            if not group.agents:
+                yield self._warning(("groups", key), "no agents: nobody can be told of its missed calls", key=True)
+
+    # -------------------------------------------------------------------------------------------------------- numbers
+    def _numbers(self) -> Iterator[Problem]:
+        document = self._document
+        yield from self._number_names(("number_defaults",), document.number_defaults)
+        for text in document.numbers:
+            path: KeyPath = ("numbers", text)
+            number = document.numbers[text]
+            yield from self._number_names(path, number)
+            whole = effective(number, document.number_defaults)
+            for name in ("office", "group", "plan"):
+                if getattr(whole, name) is None:
+                    yield self._error(path, f"no {name}: expected it here or in number_defaults", key=True)
+            if whole.after_miss is AfterMiss.OVERFLOW and whole.overflow is None:
+                yield self._error(path, "after_miss is overflow: expected overflow to name the group", key=True)
+            for verdict in sorted(set(whole.counts or ()) - {*COUNTING, Verdict.DROPPED}):
+                expected = _listed([*COUNTING, Verdict.DROPPED])
+                yield self._error((*path, "counts"), f"found {verdict.value!r}; expected some of {expected}")
+
+    def _number_names(self, path: KeyPath, number: object) -> Iterator[Problem]:
+        document = self._document
+        for name, known, what in (
+            ("office", document.offices, "one of the offices"),
+            ("group", document.groups, "one of the groups"),
+            ("overflow", document.groups, "one of the groups"),
+            ("plan", document.plans, "one of the plans"),
+            ("after_hours_plan", document.plans, "one of the plans"),
+        ):
+            yield from self._refers((*path, name), getattr(number, name), known, what)
+
+    def _unreachable(self) -> Iterator[Problem]:
+        texts = list(self._document.numbers)
+        patterns = [read_pattern(text) for text in texts]
+        for index, text in enumerate(texts):
+            if witness(patterns, index) is None:
+                rivals = [other.text for other in patterns if other.order <= patterns[index].order]
+                yield self._warning(
+                    ("numbers", text),
+                    "can never match: every number that it fits is taken by a more specific entry",
+                    f"compare {_listed(name for name in rivals if name != text)}",
+                    key=True,
+                )
+        routes = [read_pattern(route.to) for route in self._document.text_routes]
+        for index in range(len(routes)):
+            if witness(routes, index) is None:
+                path = ("text_routes", str(index))
+                yield self._warning(path, "can never match: more specific routes take all of its destinations")
+
+    # ---------------------------------------------------------------------------------------------------------- plans
+    def _plans(self) -> Iterator[Problem]:
+        document = self._document
+        told = {*document.agents, *document.groups, ASSIGNED_AGENT}
+        templates = document.templates
+        for name, steps in document.plans.items():
+            for index, step in enumerate(steps):
+                path: KeyPath = ("plans", name, str(index))
+                yield from self._refers((*path, "text"), step.text, templates.texts, "one of templates.texts")
+                path_after = (*path, "after_hours")
+                yield from self._refers(path_after, step.after_hours, templates.texts, "one of templates.texts")
+                yield from self._refers((*path, "email"), step.email, templates.emails, "one of templates.emails")
+                yield from self._refers((*path, "alert"), step.alert, told, "agent, an agent or a group")
+                if step.text is not None and not document.text_routes:
+                    yield self._warning((*path, "text"), "there are no text_routes: no text can leave")
+                if step.call and not document.callback.to:
+                    yield self._warning(path, "callback.to is empty: no callback will be placed")
+                if (step.email is not None or step.alert is not None) and document.email is None:
+                    yield self._warning(path, "there is no email section: this cannot be sent")
+                if step.push and not document.crm:
+                    yield self._warning(path, "there is no crm section: nothing is pushed")
+            if sum(step.text is not None for step in steps) > 1:
+                yield self._error(("plans", name), "two text steps: a caller is texted once for one miss", key=True)
+
+    # ------------------------------------------------------------------------------------------------------ templates
+    def _templates(self) -> Iterator[Problem]:
+        templates = self._document.templates
+        after_hours = {step.after_hours for steps in self._document.plans.values() for step in steps}
+        for name, text in templates.texts.items():
+            path: KeyPath = ("templates", "texts", name)
+            parsed = text_template(text)
+            known = ALWAYS_KNOWN | ({"open_time"} if name in after_hours else set())
+            yield from self._fields(path, parsed, known)
+            yield from self._one_segment(path, parsed)
+            if "stop" not in text.lower():
+                yield self._error(path, "a first text says how to opt out: expected the word STOP in it (MSG-01)")
+            if "{brokerage}" not in text:
+                yield self._warning(path, "the text does not name the {brokerage} (MSG-01)")
+            if "http" in text.lower() or "www." in text.lower():
+                yield self._warning(path, "a link in the first text looks like spam to carriers (MSG-02)")
+        for name, text in templates.replies:
+            parsed = text_template(text)
+            yield from self._fields(("templates", "replies", name), parsed, ALWAYS_KNOWN)
+            yield from self._one_segment(("templates", "replies", name), parsed)
+        for name, email in templates.emails.items():
+            for part, text in (("subject", email.subject), ("body", email.body)):
+                yield from self._fields(("templates", "emails", name, part), Template.parse(text), ALWAYS_KNOWN)
+
+    def _fields(self, path: KeyPath, template: Template, known: Collection[str]) -> Iterator[Problem]:
+        for name in sorted(template.fields(required=True) - set(known)):
+            hint = f"write [ ... {{{name}}} ... ] so that the part is left out then"
+            yield self._error(path, f"{{{name}}} is not always known", hint)
+
+    def _one_segment(self, path: KeyPath, template: Template) -> Iterator[Problem]:
+        """Measured with every optional part in it, and every value as long as it can be."""
+        used = template.fields(required=True) | template.fields(required=False)
+        longest = measure(template.render({name: self._longest(name) for name in used}))
+        if longest.segments > 1:
+            found = f"up to {longest.units} {longest.alphabet} units, {longest.segments} segments"
+            hint = f"not in the GSM alphabet: {' '.join(longest.offending)}" if longest.offending else None
+            yield self._warning(path, f"{found}; expected one segment when every value is at its longest", hint)
+
+    def _longest(self, name: str) -> str:
+        document = self._document
+        fixed: dict[str, list[str]] = {
+            "brokerage": [document.brokerage.name],
+            "phone": [document.brokerage.phone],
+            "office": [office.name for office in document.offices.values()],
+            "listing": [number.listing or "" for number in (*document.numbers.values(), document.number_defaults)],
+            "agent": [agent.name for agent in document.agents.values()],
+            "time": ["12:00 pm"],
+            "open_time": ["Dec 28 12:00 pm"],
+        }
+        return max(fixed.get(name) or ["x" * FIELD_LIMITS[name]], key=lambda value: measure(value).units)
+
+    # -------------------------------------------------------------------------------------------------------- gateways
+    def _texting(self) -> Iterator[Problem]:
+        document = self._document
+        for index, route in enumerate(document.text_routes):
+            path: KeyPath = ("text_routes", str(index), "via")
+            yield from self._refers(path, route.via, document.gateways, "one of the gateways")
+            if _matches_the_world(route.to):
+                yield self._warning(("text_routes", str(index), "to"), "this lets texts go to every country")
+        for name, gateway in document.gateways.items():
+            if isinstance(gateway, SipGateway):
+                path = ("gateways", name, "trunk")
+                yield from self._refers(path, gateway.trunk, document.trunks, "one of the trunks")
+
+    def _calling(self) -> Iterator[Problem]:
+        document = self._document
+        path: KeyPath = ("callback", "trunk")
+        yield from self._refers(path, document.callback.trunk, document.trunks, "one of the trunks")
+        if document.callback.trunk is None and document.callback.to and len(document.trunks) != 1:
+            found = f"there are {len(document.trunks)} trunks"
+            yield self._error(("callback",), f"{found}: expected callback.trunk to name one", key=True)
+        for index, text in enumerate(document.callback.to):
+            if _matches_the_world(text):
+                yield self._warning(("callback", "to", str(index)), "this lets callbacks go to every country")
+        if not document.phones:
+            yield self._warning(("phones",), "there are no phones: every call is missed")
+
+
+def _matches_the_world(text: str) -> bool:
+    """Whether a pattern does not fix the first digit, the country code's."""
+    pattern = read_pattern(text)
+    return not pattern.sets or len(pattern.sets[0]) > 1
+
+
+def _listed(names: Iterable[object]) -> str:
+    shown = [str(getattr(name, "value", name)) for name in names]
+    return ", ".join(shown[:8]) + (", …" if len(shown) > 8 else "")

@@ -1,0 +1,143 @@
+"""Sections ``texts``, ``gateways``, ``text_routes`` and ``quiet_hours``: how texts leave, and within which limits."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema
+
+from ari_app.recovery.hours import DAY_MINUTES
+from ari_app.recovery.policy import QuietAnswer
+from ari_app.settings.brokerage import parse_spans, write_spans
+from ari_app.settings.model import Duration, Secret, Section
+from ari_app.settings.numbers import DialPattern
+from ari_app.settings.pbx import Host, Name, Port
+
+
+class TextsSection(Section):
+    """Limits of texts."""
+
+    window: Duration = Field(default=86400.0, ge=60)
+    """At most one text-back for a caller and an office in this time (FRQ-01)."""
+    outcome: Duration = Field(default=10.0, ge=0.1, le=60)
+    """How long the plan waits for a text's outcome before the next step."""
+    hold: Duration = Field(default=8.0, ge=0, le=30)
+    """How long a text waits for a caller who still listens to the prompt, and may press 9. 0: it never waits."""
+    expires: Duration = Field(default=900.0, ge=10)
+    """A text that could not be handed over by then is dropped, and a person is told."""
+    replies_per_day: int = Field(default=5, ge=1, le=50)
+    """Automatic replies to one number in 24 hours."""
+
+
+class BindMode(StrEnum):
+    TRANSCEIVER = "transceiver"
+    SPLIT = "split"
+    """A transmitter and a receiver, for gateways that want two binds."""
+
+
+class Alphabet(StrEnum):
+    """What data_coding 0 means at this SMSC."""
+
+    GSM = "gsm"
+    LATIN1 = "latin1"
+    ASCII = "ascii"
+
+
+class Segmentation(StrEnum):
+    """How a long text is cut."""
+
+    UDH8 = "udh8"
+    UDH16 = "udh16"
+    SAR = "sar"
+    PAYLOAD = "payload"
+
+
+class TlsSection(Section):
+    """TLS to the SMSC; the certificate is always verified."""
+
+    server_name: Host | None = None
+    ca_file: Path | None = None
+    client_certificate: Path | None = None
+    client_key: Path | None = None
+
+
+class SmppGateway(Section):
+    """An SMSC reached by SMPP 3.4."""
+
+    type: Literal["smpp"]
+    host: Host
+    port: Port = 2775
+    system_id: Annotated[str, Field(min_length=1, max_length=15, pattern=r"^[\x21-\x7e]+$")]
+    password: Secret
+    system_type: Annotated[str, Field(max_length=12, pattern=r"^[\x20-\x7e]*$")] = ""
+    bind: BindMode = BindMode.TRANSCEIVER
+    window: int = Field(default=10, ge=1, le=1000)
+    """Submits that may be unanswered at one time."""
+    response: Duration = Field(default=10.0, ge=0.5)
+    """How long a submit may go unanswered before it is in doubt."""
+    enquire: Duration = Field(default=30.0, ge=1)
+    """How often an idle link is tried with enquire_link."""
+    per_second: float | None = Field(default=None, gt=0)
+    """Texts a second that the carrier allows; none: no limit of ours."""
+    alphabet: Alphabet = Alphabet.GSM
+    segmentation: Segmentation = Segmentation.UDH8
+    source_ton: int = Field(default=1, ge=0, le=6)
+    source_npi: int = Field(default=1, ge=0, le=18)
+    destination_ton: int = Field(default=1, ge=0, le=6)
+    destination_npi: int = Field(default=1, ge=0, le=18)
+    sender: Annotated[str, Field(pattern=r"^\+?[0-9A-Za-z ]{1,15}$")] | None = None
+    """A fixed sender; none: the number that the caller dialled, so that the thread stays together."""
+    tls: TlsSection | None = None
+
+
+class SipGateway(Section):
+    """SIP MESSAGE through a trunk of the PBX. Whether it arrived is never known."""
+
+    type: Literal["sip"]
+    trunk: Name
+    longest: int = Field(default=1300, ge=160, le=8000)
+    """Most octets of UTF-8 in one message (RFC 3428, section 8: 1300 over UDP)."""
+
+
+GatewaySection = Annotated[SmppGateway | SipGateway, Field(discriminator="type")]
+
+
+class TextRouteSection(Section):
+    """Texts to numbers like ``to`` leave through the gateway ``via``. No route, no text."""
+
+    to: DialPattern
+    via: Name
+
+
+def _one_span(value: Any) -> Any:
+    spans = parse_spans(value)
+    if isinstance(value, str) and len(spans) == 1:
+        return spans[0]
+    if isinstance(value, str):
+        raise ValueError(f"found {value!r}; expected one span such as 8:00-21:00")
+    return value
+
+
+def _not_empty(span: tuple[int, int]) -> tuple[int, int]:
+    if not 0 <= span[0] < span[1] <= DAY_MINUTES:
+        raise ValueError("expected one span such as 8:00-21:00")
+    return span
+
+
+ContactSpan = Annotated[
+    tuple[int, int],
+    BeforeValidator(_one_span),
+    AfterValidator(_not_empty),
+    PlainSerializer(lambda span: write_spans((span,)), when_used="json"),
+    WithJsonSchema({"type": "string", "examples": ["8:00-21:00"]}),
+]
+
+
+class QuietSection(Section):
+    """When a caller may be contacted, on the caller's own clock (47 CFR 64.1200(c)(1): 8 to 21)."""
+
+    contact: ContactSpan = (8 * 60, 21 * 60)
+    texts: QuietAnswer = QuietAnswer.HOLD
+    """``hold``: the text that answers their call waits for the morning. ``send``: it goes at once (ask counsel)."""
