@@ -12,6 +12,7 @@
     │   ├── ServerFaultError                 Asterisk could not do it (5xx): treat the act as failed
     │   └── MalformedAnswerError (ValueError)   JSON that is not what the API documents say: mend the program
     ├── MalformedEventError (ValueError)     an event that is not what the API documents say
+    ├── TakenOverError              another client has our application: stop, ask a person
     ├── UnsafeValueError (ValueError)   a value that would change the meaning of Asterisk's file: ask a person
     ├── AsteriskMissingError (LookupError)   none found, and none could be fetched: ask a person
     └── AsteriskFailedError                  it did not start, or did not stop: the log lines are inside
@@ -71,6 +72,14 @@ class MalformedEventError(PbxError, ValueError):
         super().__init__(f"{event_type}: {why}")
         self.event_type = event_type
         self.why = why
+
+
+class TakenOverError(PbxError):
+    """Another client connected as ``application``. Two of them would take it from each other for ever."""
+
+    def __init__(self, application: str) -> None:
+        super().__init__(f"another client has taken the Stasis application {application!r}: is Ringback running twice?")
+        self.application = application
 
 
 class UnsafeValueError(PbxError, ValueError):

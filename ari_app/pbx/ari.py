@@ -1,0 +1,111 @@
+"""A typed client of Asterisk's REST interface: the calls that Ringback uses, and no more.
+
+Give it a URL, a user, a password and the name of a Stasis application; it knows nothing else of Ringback. Events come
+through ``event_socket``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from types import TracebackType
+from typing import Self
+
+from ari_app.pbx.ari_http import AriHttp
+from ari_app.pbx.bridges import Bridges
+from ari_app.pbx.channels import Channels
+from ari_app.pbx.endpoints import Endpoints
+from ari_app.pbx.fields import Fields
+from ari_app.pbx.models import Application, AsteriskInfo
+
+
+class Applications:
+    """Our Stasis application as Asterisk sees it."""
+
+    def __init__(self, http: AriHttp, application: str) -> None:
+        self._http = http
+        self._application = application
+
+    async def get(self) -> Application:
+        """NotFoundError: it is not registered, and calls will not come to us."""
+        path = ("applications", self._application)
+        return await self._http.read(lambda data: Application.read(Fields(data)), "GET", path)
+
+    async def subscribe(self, *sources: str) -> None:
+        """Also events of ``channel:ID``, ``bridge:ID`` or ``endpoint:PJSIP[/NAME]`` (one of the two, or all come twice)."""
+        path = ("applications", self._application, "subscription")
+        await self._http.request("POST", path, body={"eventSource": ",".join(sources)})
+
+    async def ignore(self, types: Iterable[str]) -> None:
+        """Events of these types are not sent to us from now on."""
+        path = ("applications", self._application, "eventFilter")
+        await self._http.request("PUT", path, body={"disallowed": [{"type": name} for name in types]})
+
+
+class Server:
+    """Asterisk itself."""
+
+    def __init__(self, http: AriHttp) -> None:
+        self._http = http
+
+    async def info(self) -> AsteriskInfo:
+        return await self._http.read(lambda data: AsteriskInfo.read(Fields(data)), "GET", ("asterisk", "info"))
+
+    async def ping(self) -> None:
+        """Whether it answers at all."""
+        await self._http.request("GET", ("asterisk", "ping"))
+
+
+class Playbacks:
+    def __init__(self, http: AriHttp) -> None:
+        self._http = http
+
+    async def stop(self, playback: str) -> None:
+        """NotFoundError: it has ended."""
+        await self._http.request("DELETE", ("playbacks", playback))
+
+
+class Recordings:
+    def __init__(self, http: AriHttp) -> None:
+        self._http = http
+
+    async def stop(self, name: str) -> None:
+        """Ends a recording and keeps it. NotFoundError: it has ended."""
+        await self._http.request("POST", ("recordings", "live", name, "stop"))
+
+    async def discard(self, name: str) -> None:
+        """Ends a recording and drops it. NotFoundError: it has ended."""
+        await self._http.request("DELETE", ("recordings", "live", name))
+
+
+class Ari:
+    """One Asterisk's REST interface, for one application. Use it with ``async with``; one for the whole process."""
+
+    def __init__(
+        self,
+        url: str,
+        user: str,
+        password: str,
+        *,
+        application: str,
+        connections: int = 32,
+        within: float = 10.0,
+    ) -> None:
+        """``connections`` bounds the pool (more requests wait); ``within`` bounds each request, in seconds."""
+        self.application = application
+        self.http = AriHttp(url, user, password, connections=connections, within=within)
+        self.channels = Channels(self.http, application)
+        self.bridges = Bridges(self.http)
+        self.endpoints = Endpoints(self.http)
+        self.applications = Applications(self.http, application)
+        self.server = Server(self.http)
+        self.playbacks = Playbacks(self.http)
+        self.recordings = Recordings(self.http)
+
+    async def __aenter__(self) -> Self:
+        await self.http.open()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.http.close()

@@ -1,0 +1,257 @@
+"""ARI's event socket, for good: connected, watched, connected again, and never silently deaf.
+
+The reader only parses and delivers; nothing that it calls may wait. At each connection the order is: socket open, then
+subscriptions, then a snapshot, so that nothing falls between. What arrives before the snapshot is delivered after it:
+events carry the whole channel as it was, so take them as repetitions where the snapshot knows better.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NoReturn
+
+import aiohttp
+
+from ari_app.pbx.ari import Ari
+from ari_app.pbx.errors import AriError, MalformedEventError, NotFoundError, TakenOverError, UnavailableError
+from ari_app.pbx.messages import ApplicationReplaced, AriEvent, parse_event
+from ari_app.pbx.models import Application, AsteriskInfo, Bridge, Channel, Endpoint
+
+NOISE = (
+    "ChannelVarset",
+    "ChannelDialplan",
+    "ChannelCallerId",
+    "ChannelConnectedLine",
+    "ChannelCreated",
+    "ChannelUserevent",
+    "BridgeCreated",
+    "BridgeMerged",
+    "BridgeVideoSourceChanged",
+    "DeviceStateChanged",
+    "RecordingStarted",
+    "PlaybackContinuing",
+)
+"""Events that nobody here uses, and that Asterisk is asked not to send."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """How things stand, read after the subscriptions were in force."""
+
+    info: AsteriskInfo
+    application: Application
+    channels: tuple[Channel, ...]
+    bridges: tuple[Bridge, ...]
+    endpoints: tuple[Endpoint, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """We hear events from now on. Compare ``snapshot`` with what you believe, before anything else."""
+
+    snapshot: Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Disconnected:
+    """We are deaf: calls go to the dialplan's fall-back. The next try is in ``retry_seconds``."""
+
+    why: str
+    retry_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class AsteriskRestarted:
+    """It is not the Asterisk of before: every channel and bridge of then is gone. Comes before its Connected."""
+
+    before: datetime
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class EventRefused:
+    """A message was not what the API documents promise; ``why`` names the field, and holds nothing of the call."""
+
+    why: str
+
+
+SocketEvent = AriEvent | Connected | Disconnected | AsteriskRestarted | EventRefused
+
+
+@dataclass(frozen=True, slots=True)
+class SocketTiming:
+    """All in seconds. A dead link is noticed within ``ping_every + pong_within``.
+
+    ``first_delay`` must not be shorter than 0.5: Asterisk clears up after a dropped socket, and one that comes at once
+    can lose its application to that. Delays double up to ``longest_delay``; half of each is random.
+    """
+
+    ping_every: float = 4.0
+    pong_within: float = 4.0
+    first_delay: float = 0.5
+    longest_delay: float = 30.0
+    first_check: float = 1.0
+    check_every: float = 30.0
+    close_within: float = 0.5
+
+    def delay(self, failures: int, chance: float) -> float:
+        """How long to wait after so many failures in a row; ``chance`` is in [0, 1)."""
+        longest = min(self.longest_delay, 2 * self.first_delay * 2.0 ** min(failures, 20))
+        return max(self.first_delay, longest / 2 * (1 + chance))
+
+
+class _LostError(Exception):
+    """The socket is of no use any more."""
+
+
+class EventSocket:
+    """Delivers the events of ``ari``'s application, and what becomes of the connection, to ``deliver``."""
+
+    def __init__(
+        self,
+        ari: Ari,
+        deliver: Callable[[SocketEvent], None],
+        *,
+        chance: Callable[[], float],
+        timing: SocketTiming = SocketTiming(),
+        subscriptions: tuple[str, ...] = ("endpoint:PJSIP",),
+    ) -> None:
+        """``deliver`` must not wait and must not raise: put the event into the queue of its call and return.
+
+        ``chance`` gives numbers in [0, 1) for the jitter (``random.Random(...).random``).
+        """
+        self._ari = ari
+        self._deliver = deliver
+        self._chance = chance
+        self._timing = timing
+        self._subscriptions = subscriptions
+        self._started: datetime | None = None
+        self._failures = 0
+        self._pong = asyncio.Event()
+
+    async def run(self) -> NoReturn:
+        """Connects and stays connected until cancelled.
+
+        Raises TakenOverError when another client takes the application; it would be wrong to take it back.
+        """
+        while True:
+            why = await self._session()
+            delay = self._timing.delay(self._failures, self._chance())
+            self._failures += 1
+            self._deliver(Disconnected(why, delay))
+            await asyncio.sleep(delay)  # noqa: TID251 - this is what waiting on time is for
+
+    async def _session(self) -> str:
+        """One connection from its opening to its end; returns why it ended."""
+        try:
+            socket = await self._ari.http.open_events(self._ari.application, close_within=self._timing.close_within)
+        except AriError as error:
+            return str(error)
+        why = "closed"
+        held: list[SocketEvent] = []
+        try:
+            async with socket, asyncio.TaskGroup() as group:
+                live = asyncio.Event()
+                group.create_task(self._read(socket, held, live))
+                group.create_task(self._ping(socket))
+                for event in (*await self._resync(), *held):
+                    self._deliver(event)
+                live.set()
+                self._failures = 0
+                await self._watch()
+        except* TakenOverError:
+            raise TakenOverError(self._ari.application) from None
+        except* (_LostError, AriError, OSError, aiohttp.ClientError) as errors:
+            why = _first_words(errors)
+        return why
+
+    async def _read(
+        self, socket: aiohttp.ClientWebSocketResponse, held: list[SocketEvent], live: asyncio.Event
+    ) -> NoReturn:
+        """Delivers what comes, or holds it while we are not ``live`` yet."""
+        while True:
+            message = await socket.receive()
+            match message.type:
+                case aiohttp.WSMsgType.TEXT:
+                    event = _parse(message.data)
+                    if isinstance(event, ApplicationReplaced) and event.application == self._ari.application:
+                        self._deliver(event)
+                        raise TakenOverError(event.application)
+                    if live.is_set():
+                        self._deliver(event)
+                    else:
+                        held.append(event)
+                case aiohttp.WSMsgType.PONG:
+                    self._pong.set()
+                case aiohttp.WSMsgType.PING:
+                    await socket.pong(message.data)
+                case aiohttp.WSMsgType.ERROR:
+                    raise _LostError(f"the event socket broke: {socket.exception()}")
+                case aiohttp.WSMsgType.CLOSE | aiohttp.WSMsgType.CLOSING | aiohttp.WSMsgType.CLOSED:
+                    raise _LostError(f"the event socket was closed (code {socket.close_code})")
+                case _:
+                    raise _LostError(f"a {message.type.name} message came through the event socket")
+
+    async def _ping(self, socket: aiohttp.ClientWebSocketResponse) -> NoReturn:
+        """Asks whether the other end is there: a link that is cut without a word looks open for hours (RFC 6455 5.5.2)."""
+        while True:
+            await asyncio.sleep(self._timing.ping_every)  # noqa: TID251 - a heartbeat is a wait on time
+            self._pong.clear()
+            try:
+                async with asyncio.timeout(self._timing.pong_within):
+                    await socket.ping()
+                    await self._pong.wait()
+            except TimeoutError as error:
+                raise _LostError(f"no pong within {self._timing.pong_within:g} s") from error
+
+    async def _resync(self) -> list[SocketEvent]:
+        """Subscribes first, looks second."""
+        ari = self._ari
+        try:
+            await ari.applications.ignore(NOISE)
+            if self._subscriptions:
+                await ari.applications.subscribe(*self._subscriptions)
+            info = await ari.server.info()
+            snapshot = Snapshot(
+                info=info,
+                application=await ari.applications.get(),
+                channels=await ari.channels.list(),
+                bridges=await ari.bridges.list(),
+                endpoints=await ari.endpoints.list(),
+            )
+        except NotFoundError as error:
+            raise _LostError(f"not registered after connecting: {error}") from error
+        before, self._started = self._started, info.started
+        if before is None or before == info.started:
+            return [Connected(snapshot)]
+        return [AsteriskRestarted(before, info.started), Connected(snapshot)]
+
+    async def _watch(self) -> NoReturn:
+        """Makes sure, again and again, that Asterisk still counts this socket as the application's."""
+        delay = self._timing.first_check
+        while True:
+            await asyncio.sleep(delay)  # noqa: TID251 - a periodic check is a wait on time
+            try:
+                await self._ari.applications.get()
+            except NotFoundError as error:
+                raise _LostError("Asterisk has forgotten the application; the socket was open") from error
+            except UnavailableError as error:
+                raise _LostError(f"Asterisk's HTTP server does not answer: {error.reason}") from error
+            delay = self._timing.check_every
+
+
+def _parse(text: str) -> SocketEvent:
+    try:
+        return parse_event(text)
+    except MalformedEventError as error:
+        return EventRefused(str(error))
+
+
+def _first_words(errors: BaseExceptionGroup[BaseException]) -> str:
+    error: BaseException = errors
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return str(error) or type(error).__name__

@@ -1,0 +1,104 @@
+"""Asterisk's own account of every call: CDR and CEL rows, as ``cdr_custom.conf`` and ``cel_custom.conf`` write them.
+
+It is written while Ringback is away, so it is what missed calls are caught up from, and what the journal is checked
+against. The columns stand in ``docs/pbx.md``.
+"""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ari_app.pbx.lines import Page, read_page
+
+_CDR_COLUMNS = 18
+_CEL_COLUMNS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class CdrRow:
+    """One leg's record. ``answer`` is None when nobody answered; ``disposition`` is ANSWERED, NO ANSWER, BUSY, FAILED or
+    CONGESTION. ``userfield`` begins with ``away`` when the dialplan handled the call without us, and then tells how:
+    ``away:NOANSWER``. A notice or mailbox counts as ANSWERED: look at ``userfield`` first."""
+
+    linkedid: str
+    uniqueid: str
+    sequence: int
+    start: datetime
+    answer: datetime | None
+    end: datetime
+    seconds: int
+    talk_seconds: int
+    disposition: str
+    source: str
+    dialled: str
+    context: str
+    channel: str
+    peer_channel: str
+    last_application: str
+    last_data: str
+    userfield: str
+    caller_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class CelRow:
+    """One event of one channel: CHAN_START, ANSWER, BRIDGE_ENTER, BRIDGE_EXIT, HANGUP, CHAN_END, LINKEDID_END and so on.
+
+    ``extra`` is JSON: of HANGUP, the cause and who hung up.
+    """
+
+    type: str
+    at: datetime
+    linkedid: str
+    uniqueid: str
+    channel: str
+    number: str
+    dialled: str
+    context: str
+    application: str
+    data: str
+    peer: str
+    extra: str
+
+
+def read_cdr(path: Path, offset: int = 0) -> Page[CdrRow]:
+    """The records from byte ``offset`` on. Raises OSError."""
+    return read_page(path, offset, _cdr)
+
+
+def read_cel(path: Path, offset: int = 0) -> Page[CelRow]:
+    """The events from byte ``offset`` on. Raises OSError."""
+    return read_page(path, offset, _cel)
+
+
+def _cdr(line: str, _offset: int) -> CdrRow:
+    linkedid, uniqueid, sequence, start, answer, end, seconds, talk, *rest = _columns(line, _CDR_COLUMNS)
+    began = _moment(start)
+    ended = _moment(end)
+    if began is None or ended is None:
+        raise ValueError("a record without its times")
+    return CdrRow(linkedid, uniqueid, int(sequence), began, _moment(answer), ended, int(seconds), int(talk), *rest)
+
+
+def _cel(line: str, _offset: int) -> CelRow:
+    kind, time, *rest = _columns(line, _CEL_COLUMNS)
+    at = _moment(time)
+    if at is None:
+        raise ValueError("an event without its time")
+    return CelRow(kind, at, *rest)
+
+
+def _columns(line: str, count: int) -> list[str]:
+    columns = next(csv.reader([line]), [])
+    if len(columns) != count:
+        raise ValueError(f"expected {count} columns, got {len(columns)}")
+    return columns
+
+
+def _moment(text: str) -> datetime | None:
+    """Unix seconds with a fraction; Asterisk writes nothing, or zero, for what did not happen."""
+    seconds = float(text or 0)
+    return datetime.fromtimestamp(seconds, UTC) if seconds > 0 else None
