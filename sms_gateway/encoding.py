@@ -5,6 +5,7 @@ Owns the tables and the counting of units. Cutting into segments is `segments`, 
 
 from __future__ import annotations
 
+import codecs
 import re
 import unicodedata
 from collections.abc import Iterator
@@ -30,8 +31,8 @@ _ESC = 0x1B
 _CR = 0x0D
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
-_SEPTETS: dict[str, bytes] = {character: bytes([code]) for code, character in enumerate(_BASIC) if code != _ESC}
-_SEPTETS.update({character: bytes([_ESC, code]) for code, character in _EXTENSION.items()})
+_SEPTETS: dict[int, bytes] = {ord(character): bytes([code]) for code, character in enumerate(_BASIC) if code != _ESC}
+_SEPTETS.update({ord(character): bytes([_ESC, code]) for code, character in _EXTENSION.items()})
 
 
 class Alphabet(StrEnum):
@@ -53,9 +54,13 @@ class Alphabet(StrEnum):
 def septets(text: str) -> bytes | None:
     """``text`` in the GSM default alphabet, one septet per octet, or None if a character is not in it."""
     try:
-        return b"".join([_SEPTETS[character] for character in text])
-    except KeyError:
+        return _gsm(text)
+    except UnicodeEncodeError:
         return None
+
+
+def _gsm(text: str) -> bytes:
+    return codecs.charmap_encode(text, "strict", _SEPTETS)[0]
 
 
 def text_of_septets(data: bytes) -> str:
@@ -110,11 +115,7 @@ def encode(text: str, alphabet: Alphabet) -> bytes:
         return text.encode("utf-16-be", "replace")
     if alphabet is Alphabet.LATIN1 or alphabet is Alphabet.ASCII:
         return text.encode("latin-1" if alphabet is Alphabet.LATIN1 else "ascii")
-    data = septets(text)
-    if data is None:
-        missing = next(index for index, character in enumerate(text) if character not in _SEPTETS)
-        raise UnicodeEncodeError("gsm", text, missing, missing + 1, "not in GSM 03.38")
-    return data if alphabet is Alphabet.GSM else pack(data)
+    return _gsm(text) if alphabet is Alphabet.GSM else pack(_gsm(text))
 
 
 def decode(data: bytes, alphabet: Alphabet) -> str:
@@ -135,7 +136,7 @@ def units(text: str, alphabet: Alphabet) -> int:
     """
     if alphabet is Alphabet.UCS2:
         return len(text) + sum(character > "\uffff" for character in text)
-    return sum(len(_SEPTETS.get(character, b" ")) for character in text)
+    return len(codecs.charmap_encode(text, "replace", _SEPTETS)[0])
 
 
 def alphabet_for(text: str, default: Alphabet = Alphabet.GSM) -> Alphabet:
@@ -152,7 +153,7 @@ def alphabet_for(text: str, default: Alphabet = Alphabet.GSM) -> Alphabet:
 
 def offending(text: str) -> tuple[str, ...]:
     """The characters that force UCS-2, each once, in order of appearance."""
-    return tuple(dict.fromkeys(character for character in text if character not in _SEPTETS))
+    return tuple(dict.fromkeys(character for character in text if ord(character) not in _SEPTETS))
 
 
 # ------------------------------------------------------------------------------------------------------------ sanitise
@@ -171,6 +172,7 @@ _STRAIGHT = str.maketrans(
         **dict.fromkeys("\u00ad\u200b\u2060\ufeff\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"),
     }
 )
+_PLAIN = re.compile("[\n -_a-~]*")  # most texts: ASCII without control characters and backtick
 _USELESS_JOINER = re.compile("(^|[\x00-\u036f\u1e00-\u1eff])[\u200c\u200d]+")
 
 
@@ -181,6 +183,8 @@ def sanitise(text: str) -> str:
     LF; letters are composed (NFC); a lone surrogate becomes U+FFFD. Letters are never transliterated. Idempotent.
     Joiners stay where they shape emoji or scripts that need them, and go after Latin letters.
     """
+    if _PLAIN.fullmatch(text):
+        return text
     text = text.encode("utf-16-be", "surrogatepass").decode("utf-16-be", "replace")
     text = text.replace("\r\n", "\n").replace("\r", "\n").translate(_STRAIGHT)
     text = unicodedata.normalize("NFC", "".join(_plain(text)))

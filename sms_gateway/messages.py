@@ -83,8 +83,9 @@ class OutboundText:
 class Submission:
     """A text that the next hop has taken.
 
-    message_ids: the carrier's id of each segment, canonical (see ``receipts.canonical_id``), in order. Empty if the
-        route gives none (SIP); an id may be empty if the carrier accepted without naming it.
+    message_ids: the carrier's id of each segment as it wrote it, in order; store ``receipts.canonical_id`` of it to
+        find it by ``Receipt.candidates``. Empty if the route gives none (SIP); one id may be empty if the carrier
+        accepted without naming it.
     segments: how many segments the text became.
     """
 
@@ -182,3 +183,16 @@ class Receipt:
     done_at: datetime | None
     text: str = dataclass_field(repr=False, default="")
     user_reference: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MessageState:
+    """What the carrier says of a message when asked.
+
+    state: what became of it. done_at: when it was delivered or given up, aware UTC, if known. error: the network's
+    code, 0 for none.
+    """
+
+    state: DeliveryState
+    done_at: datetime | None
+    error: int

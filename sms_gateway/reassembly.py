@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import groupby
 from typing import NamedTuple
 
@@ -30,6 +31,7 @@ class Segment:
     alphabet: of ``data``, with packed septets already unpacked; None if the data are not text.
     data: user data without its header.
     fingerprint: digest of the segment as received.
+    sent_at: when the carrier says that it was sent, aware UTC, if it does.
     """
 
     source: str
@@ -38,6 +40,7 @@ class Segment:
     data: bytes
     fingerprint: str
     place: Concatenation | None = None
+    sent_at: datetime | None = None
 
     @property
     def key(self) -> Key | None:

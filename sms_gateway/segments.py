@@ -121,6 +121,11 @@ def header(place: Concatenation, *, wide: bool = False) -> bytes:
     return bytes([len(element)]) + element
 
 
+def fill_bits(header_octets: int) -> int:
+    """Zero bits between a header and packed septets, which begin at a septet boundary, 3GPP TS 23.040 section 9.2.3.24."""
+    return -header_octets * 8 % 7
+
+
 def parse_header(data: bytes) -> tuple[Concatenation | None, int]:
     """The concatenation element of a user data header, if any, and how many octets the header takes.
 

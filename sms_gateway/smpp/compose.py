@@ -8,7 +8,7 @@ import zlib
 from sms_gateway.encoding import Alphabet, alphabet_for, encode, pack, sanitise, septets
 from sms_gateway.errors import TextInvalid
 from sms_gateway.messages import Address, OutboundText, is_e164
-from sms_gateway.segments import Concatenation, header, split
+from sms_gateway.segments import Concatenation, fill_bits, header, split
 from sms_gateway.smpp.fields import Tlvs
 from sms_gateway.smpp.options import LinkOptions, Segmentation
 from sms_gateway.smpp.pdu import (
@@ -20,11 +20,10 @@ from sms_gateway.smpp.pdu import (
     TAG_USER_MESSAGE_REFERENCE,
     SubmitSm,
 )
+from sms_gateway.smpp.times import LONGEST_VALIDITY_SECONDS, relative_time
 
 _DATA_CODING_UCS2 = 8  # SMPP 3.4 section 5.2.19
-_LONGEST_VALIDITY = 63 * 7 * 86_400  # 63 weeks, 3GPP TS 23.040 section 9.2.3.12.1
 _SHORT_CODE = re.compile(r"[0-9]{3,8}")
-_DAYS_IN_A_MONTH = 30
 
 
 def user_reference(reference: str) -> int:
@@ -54,20 +53,6 @@ def source_address(source: Address | str, options: LinkOptions) -> Address:
     ton = form.ton if options.source_ton is None else options.source_ton
     npi = form.npi if options.source_npi is None else options.source_npi
     return Address(form.digits, ton, npi)
-
-
-def validity(seconds: float | None) -> str:
-    """The relative form of validity_period, SMPP 3.4 section 7.1.1.2: YYMMDDhhmmss000R."""
-    if seconds is None:
-        return ""
-    if not 1 <= seconds <= _LONGEST_VALIDITY:
-        raise TextInvalid(f"a validity of {seconds:g} s is not between 1 s and 63 weeks")
-    minutes, second = divmod(int(seconds), 60)
-    hours, minute = divmod(minutes, 60)
-    days, hour = divmod(hours, 24)
-    months, day = divmod(days, _DAYS_IN_A_MONTH)
-    year, month = divmod(months, 12)
-    return f"{year:02}{month:02}{day:02}{hour:02}{minute:02}{second:02}000R"
 
 
 def compose(text: OutboundText, options: LinkOptions, reference: int) -> list[SubmitSm]:
@@ -108,11 +93,6 @@ def _with_header(head: bytes, piece: str, alphabet: Alphabet) -> bytes:
     return head + pack(codes, fill_bits(len(head)))
 
 
-def fill_bits(header_octets: int) -> int:
-    """Zero bits between a user data header and packed septets."""
-    return -header_octets * 8 % 7
-
-
 def _sar(place: Concatenation) -> Tlvs:
     # At most 255, so that the carrier may turn it into an 8-bit header, for which the text was cut.
     return (
@@ -129,6 +109,8 @@ def _submit(
     if options.send_user_reference:
         tlvs = ((TAG_USER_MESSAGE_REFERENCE, user_reference(text.reference).to_bytes(2, "big")), *tlvs)
     seconds = options.validity_seconds if text.validity_seconds is None else text.validity_seconds
+    if seconds is not None and not 1 <= seconds <= LONGEST_VALIDITY_SECONDS:
+        raise TextInvalid(f"a validity of {seconds:g} s is not between 1 s and 63 weeks")
     return SubmitSm(
         source_addr_ton=source.ton,
         source_addr_npi=source.npi,
@@ -137,7 +119,7 @@ def _submit(
         dest_addr_npi=options.destination_npi,
         destination_addr=text.destination if options.keep_plus else text.destination[1:],
         esm_class=esm_class,
-        validity_period=validity(seconds),
+        validity_period="" if seconds is None else relative_time(seconds),
         registered_delivery=options.registered_delivery,
         data_coding=_DATA_CODING_UCS2 if alphabet is Alphabet.UCS2 else options.data_coding_default,
         short_message=data,

@@ -65,7 +65,7 @@ class Unanswered:
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """A text or receipt came; answer ``sequence`` with accept or refuse once it is stored, or not."""
+    """A text or receipt came; answer ``sequence`` once it is stored, or could not be."""
 
     sequence: int
     body: DeliverSm | DataSm = field(repr=False)

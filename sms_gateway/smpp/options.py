@@ -64,6 +64,7 @@ class LinkOptions:
     connect_seconds: limit for TCP and TLS.
     stop_seconds: how long stopping waits for open answers.
     rate_per_second: segments per second that the carrier grants. Lowered while it throttles us.
+    throttle_seconds: first pause of a text that was throttled; doubled each time, up to 8 s.
     reconnect_seconds, reconnect_cap_seconds: first and longest pause before connecting again; doubled each time.
 
     default_alphabet: what the carrier means by data_coding 0.
@@ -103,6 +104,7 @@ class LinkOptions:
     connect_seconds: float = 10.0
     stop_seconds: float = 5.0
     rate_per_second: float = 10.0
+    throttle_seconds: float = 0.5
     reconnect_seconds: float = 1.0
     reconnect_cap_seconds: float = 60.0
 
@@ -151,6 +153,7 @@ class LinkOptions:
             "connect_seconds",
             "stop_seconds",
             "rate_per_second",
+            "throttle_seconds",
             "reconnect_seconds",
             "reconnect_cap_seconds",
             "parts_seconds",

@@ -8,7 +8,7 @@ Octets and ``now`` go in; events, octets and the next deadline come out. The rul
   loses one answer is not trusted with another question, and the questions already asked are not thrown away.
 * When the session closes, every request whose octets were handed out is in doubt, and the others were never sent.
 * A response that answers nothing (late, unknown, of the wrong kind) is reported and changes nothing.
-* An inbound message is answered only by ``accept`` or ``refuse``. Silence on the way in is broken by enquire_link.
+* An inbound message is answered only by ``answer``. Silence on the way in is broken by enquire_link.
 * Stopping, on our side or the peer's, drains first: no new requests, open answers awaited up to a limit.
 """
 
@@ -65,11 +65,11 @@ class Timing:
 
 @dataclass(slots=True)
 class _Request:
-    """A request of ours without an answer."""
+    """A request of ours without an answer. unsent: its octets, until they are handed out."""
 
     body: wire.Body
     deadline: float
-    handed: bool = False
+    unsent: bytes | None
 
 
 class Session:
@@ -105,7 +105,7 @@ class Session:
 
     @property
     def ready(self) -> bool:
-        """Whether ``submit`` and ``query`` are taken now: bound, and the window has room."""
+        """Whether ``request`` is possible now: bound, and the window has room."""
         return self._state is State.BOUND and self._submits < self._timing.window
 
     def events(self) -> list[Event]:
@@ -118,9 +118,9 @@ class Session:
         if not self._outgoing:
             return b""
         for request in reversed(self._open.values()):
-            if request.handed:
+            if request.unsent is None:
                 break
-            request.handed = True
+            request.unsent = None
         data = b"".join(self._outgoing)
         self._outgoing.clear()
         return data
@@ -144,22 +144,21 @@ class Session:
         assert self._state is State.CONNECTED
         self._state = State.BINDING
         self._idle_since = now
-        self._request(self._bind, now)
+        self._issue(self._bind, now)
 
-    def submit(self, body: wire.SubmitSm, now: float) -> int:
-        """Send a text; its sequence number. Raises PduError, and RuntimeError unless ``ready``."""
-        return self._ask(body, now)
+    def request(self, body: wire.SubmitSm | wire.QuerySm, now: float) -> int:
+        """Send a request; its sequence number. Raises PduError, and RuntimeError unless ``ready``."""
+        if not self.ready:
+            raise RuntimeError(f"no request can be taken: {self._state.value}, {self._submits} open")
+        sequence = self._issue(body, now)
+        self._submits += 1
+        return sequence
 
-    def query(self, body: wire.QuerySm, now: float) -> int:
-        """Ask for the state of a message; the sequence number. Raises as ``submit``."""
-        return self._ask(body, now)
+    def answer(self, sequence: int, code: int, now: float) -> None:
+        """The inbound message ``sequence`` is stored (code 0), or could not be and shall come again.
 
-    def accept(self, sequence: int, now: float) -> None:
-        """The inbound message ``sequence`` is stored: acknowledge it. Nothing happens if it is not open any more."""
-        self.refuse(sequence, status.OK, now)
-
-    def refuse(self, sequence: int, code: int, now: float) -> None:
-        """The inbound message ``sequence`` could not be stored: let it come again."""
+        Nothing happens if it is not open any more.
+        """
         answer = self._inbound.pop(sequence, None)
         if answer is not None:
             self._send(answer(), sequence, code)
@@ -209,26 +208,20 @@ class Session:
         if self._state is State.BOUND and now >= self._idle_since + self._timing.enquire:
             # One question at a time: an unanswered one ends the session before the next falls due.
             if not any(isinstance(request.body, wire.EnquireLink) for request in self._open.values()):
-                self._request(wire.EnquireLink(), now)
+                self._issue(wire.EnquireLink(), now)
             self._idle_since = now
         elif self._state in {State.DRAINING, State.UNBINDING} and now >= self._drain_deadline:
             self._drained(now)
 
     # ------------------------------------------------------------------------------------------------------ requests
 
-    def _ask(self, body: wire.SubmitSm | wire.QuerySm, now: float) -> int:
-        if not self.ready:
-            raise RuntimeError(f"no request can be taken: {self._state.value}, {self._submits} open")
-        sequence = self._request(body, now)
-        self._submits += 1
-        return sequence
-
-    def _request(self, body: wire.Body, now: float) -> int:
+    def _issue(self, body: wire.Body, now: float) -> int:
         while self._next_sequence in self._open:
             self._next_sequence = self._next_sequence % wire.MAX_SEQUENCE + 1
         sequence = self._next_sequence
-        self._send(body, sequence)
-        self._open[sequence] = _Request(body, now + self._timing.response)
+        octets = wire.encode(body, sequence)
+        self._outgoing.append(octets)
+        self._open[sequence] = _Request(body, now + self._timing.response, octets)
         self._next_sequence = sequence % wire.MAX_SEQUENCE + 1  # SMPP 3.4 section 5.1.4: 1 to 0x7FFFFFFF
         return sequence
 
@@ -376,13 +369,15 @@ class Session:
         elif reason is CloseReason.STOPPED and self._state is State.DRAINING:
             self._state = State.UNBINDING
             self._drain_deadline = now + self._timing.stop
-            self._request(wire.Unbind(), now)
+            self._issue(wire.Unbind(), now)
         else:
             self._close(reason, detail)
 
     def _close(self, reason: CloseReason, detail: str, code: int = status.OK) -> None:
         self._state = State.CLOSED
-        asked = [(n, each) for n, each in self._open.items() if isinstance(each.body, wire.SubmitSm | wire.QuerySm)]
+        never = [request.unsent for request in self._open.values() if request.unsent is not None]
+        self._outgoing = [octets for octets in self._outgoing if not any(octets is each for each in never)]
+        asked = {n: each for n, each in self._open.items() if isinstance(each.body, wire.SubmitSm | wire.QuerySm)}
         self._open.clear()
         self._submits = 0
         self._inbound.clear()
@@ -391,7 +386,7 @@ class Session:
                 reason,
                 detail,
                 code,
-                in_doubt=tuple(sequence for sequence, request in asked if request.handed),
-                not_sent=tuple(sequence for sequence, request in asked if not request.handed),
+                in_doubt=tuple(sequence for sequence, request in asked.items() if request.unsent is None),
+                not_sent=tuple(sequence for sequence, request in asked.items() if request.unsent is not None),
             )
         )

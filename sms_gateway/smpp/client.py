@@ -1,0 +1,247 @@
+"""An SMPP account as a gateway: texts out, texts and receipts in, the bind kept up.
+
+Puts the pieces together: `link` keeps the bind, `sender` queues and paces, `inbox` stores before it acknowledges,
+`compose` writes the PDUs. Runs on plain asyncio; reads no clock but the loop's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import logging
+from collections import Counter
+from collections.abc import Callable
+from datetime import datetime
+from types import TracebackType
+from typing import Self
+
+from sms_gateway.errors import InDoubt, NotSent, PduError, Refused, TextInvalid, Throttled
+from sms_gateway.gateway import GatewayStatus, Lane
+from sms_gateway.messages import Address, DeliveryState, MessageState, OutboundText, Submission, redacted
+from sms_gateway.smpp import pdu as wire
+from sms_gateway.smpp import status
+from sms_gateway.smpp.compose import compose, source_address
+from sms_gateway.smpp.connection import Connection
+from sms_gateway.smpp.events import Accepted, Arrived, Bound, Closed, CloseReason, Event, Queried, Refusal
+from sms_gateway.smpp.health import Counters, LinkState, SmppStatus
+from sms_gateway.smpp.inbox import Handler, Inbox, PartStore
+from sms_gateway.smpp.link import Link
+from sms_gateway.smpp.options import BindMode, LinkOptions
+from sms_gateway.smpp.sender import Doubt, NeverSent, Outcome, Sender
+from sms_gateway.smpp.times import absolute_time
+
+_log = logging.getLogger(__name__)
+
+
+class SmppGateway:
+    """One SMPP account. Made inside a running loop, run once, by ``run`` in a TaskGroup or by ``async with``.
+
+    on_inbound: stores a text or receipt durably before it returns; it is acknowledged to the carrier only then.
+    parts: durable memory for segments of long inbound texts; see ``inbox`` for what is done without.
+    wall: the present, aware UTC. random: from 0 to 1; neither is read for anything that must be secret.
+
+    Raises ValueError or OSError for TLS files that cannot be read.
+    """
+
+    def __init__(
+        self,
+        options: LinkOptions,
+        on_inbound: Handler,
+        *,
+        wall: Callable[[], datetime],
+        random: Callable[[], float],
+        name: str = "smpp",
+        parts: PartStore | None = None,
+    ) -> None:
+        self.name = name
+        self._options = options
+        self._loop = asyncio.get_running_loop()
+        self._counters = Counters()
+        self._sender = Sender(options.rate_per_second, self._counters, random, options.throttle_seconds)
+        self._inbox = Inbox(options, on_inbound, parts, self._counters, wall)
+        if options.bind is BindMode.SPLIT:
+            self._links = [
+                Link(options, wire.BindTransmitter, self._on_event, wall=wall, random=random),
+                Link(options, wire.BindReceiver, self._on_receiver_event, wall=wall, random=random),
+            ]
+        else:
+            self._links = [Link(options, wire.BindTransceiver, self._on_event, wall=wall, random=random)]
+        self._reference = int(random() * 256)  # so that a restart does not begin with the same numbers
+        self._group: asyncio.TaskGroup | None = None
+        self._ended = asyncio.Event()
+
+    # ------------------------------------------------------------------------------------------------------- lifetime
+
+    async def run(self) -> None:
+        """Keep the account bound until ``stop`` or cancellation."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                inbox = group.create_task(self._inbox.run())
+                try:
+                    async with asyncio.TaskGroup() as links:
+                        for link in self._links:
+                            links.create_task(link.run())
+                finally:
+                    inbox.cancel()
+        finally:
+            self._sender.close("the gateway has stopped")
+            self._ended.set()
+
+    async def stop(self) -> None:
+        """Take no more texts, wait for open answers within the options' limit, unbind, close; ``run`` then ends."""
+        self._sender.close("the gateway is stopping")
+        self._inbox.release()
+        for link in self._links:
+            link.stop()
+        await self._ended.wait()
+
+    async def __aenter__(self) -> Self:
+        self._group = await asyncio.TaskGroup().__aenter__()
+        self._group.create_task(self.run())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._group is not None
+        try:
+            await self.stop()
+        finally:
+            await self._group.__aexit__(kind, error, trace)
+
+    def _on_event(self, connection: Connection, event: Event) -> None:
+        match event:
+            case Bound():
+                self._sender.use(connection)
+            case Closed():
+                self._sender.use(None)
+        self._sender.on_event(event)
+        self._on_receiver_event(connection, event)
+
+    def _on_receiver_event(self, connection: Connection, event: Event) -> None:
+        match event:
+            case Arrived():
+                self._inbox.put(connection, event)
+            case Bound():
+                self._counters.binds += 1
+            case Closed(reason, name, code, _, _) if reason is CloseReason.BIND_REFUSED and code in status.BIND_FATAL:
+                self._sender.close(f"the carrier refuses the bind: {name} (0x{code:02X})")
+
+    async def wait_bound(self, within_seconds: float) -> None:
+        """Return once every bind stands. Raises BindRefused if the carrier lets us in never, NotSent if not in time."""
+        try:
+            async with asyncio.timeout(within_seconds):
+                for link in self._links:
+                    await link.settled.wait()
+        except TimeoutError as error:
+            raise NotSent(self._why_not()) from error
+        for link in self._links:
+            if link.refusal is not None:
+                raise link.refusal
+
+    def rebind(self) -> None:
+        """Connect again at once, also after a refusal: for a person who has mended its cause."""
+        self._sender.reopen()
+        for link in self._links:
+            link.rebind()
+
+    # --------------------------------------------------------------------------------------------------------- health
+
+    @property
+    def status(self) -> SmppStatus:
+        """Everything about the account, at this moment."""
+        return SmppStatus(
+            binds=tuple(link.status for link in self._links),
+            outstanding=self._sender.outstanding,
+            queued=self._sender.queued,
+            rate_per_second=self._sender.rate,
+            counters=dataclasses.replace(self._counters, refused=Counter(self._counters.refused)),
+        )
+
+    @property
+    def health(self) -> GatewayStatus:
+        """As ``Gateway`` asks."""
+        state = self.status.state
+        detail = state.value if state is LinkState.BOUND else self._why_not()
+        return GatewayStatus(self.name, state is LinkState.BOUND, detail)
+
+    def _why_not(self) -> str:
+        binds = [bind for bind in self.status.binds if bind.state is not LinkState.BOUND]
+        return "; ".join(
+            f"{bind.role} {bind.state.value}: {bind.last_error or 'no attempt has ended'}" for bind in binds
+        )
+
+    # ----------------------------------------------------------------------------------------------------------- out
+
+    async def send(
+        self, text: OutboundText, *, priority: int = Lane.ORDINARY, within_seconds: float = 30.0
+    ) -> Submission:
+        """Submit every segment of ``text``, in order.
+
+        priority: the smallest goes first when texts wait. within_seconds: how long the text may wait for the bind, its
+        turn and throttling before it is handed over; the answer has the options' ``response_seconds`` on top.
+
+        Raises TextInvalid, NotSent, Throttled, Refused or InDoubt. Cancelled once a segment is on the wire, the text is
+        in doubt for the caller, and nothing else suffers.
+        """
+        self._reference = (self._reference + 1) % 0x10000
+        deadline = self._loop.time() + within_seconds
+        segments = compose(text, self._options, self._reference)
+        turn = self._sender.turn()
+        ids: list[str] = []
+        for index, segment in enumerate(segments, start=1):
+            outcome = await self._sender.request(segment, priority, turn, deadline)
+            if not isinstance(outcome, Accepted):
+                _log.info("text=%s to=%s %s", text.reference, redacted(text.destination), type(outcome).__name__)
+                raise self._error(outcome, tuple(ids), index, len(segments))
+            ids.append(outcome.message_id)
+        _log.debug("text=%s to=%s accepted segments=%d", text.reference, redacted(text.destination), len(ids))
+        return Submission(tuple(ids), len(segments))
+
+    async def query(
+        self, message_id: str, source: Address | str, *, priority: int = Lane.ORDINARY, within_seconds: float = 30.0
+    ) -> MessageState:
+        """What became of the message that the carrier named ``message_id`` when ``source`` sent it.
+
+        Raises TextInvalid, NotSent, Throttled, Refused, or InDoubt when there was no answer.
+        """
+        address = source_address(source, self._options)
+        body = wire.QuerySm(
+            message_id=message_id,
+            source_addr_ton=address.ton,
+            source_addr_npi=address.npi,
+            source_addr=address.digits,
+        )
+        try:
+            wire.encode(body, 0)
+        except PduError as error:
+            raise TextInvalid(str(error)) from error
+        deadline = self._loop.time() + within_seconds
+        outcome = await self._sender.request(body, priority, self._sender.turn(), deadline)
+        if not isinstance(outcome, Queried):
+            raise self._error(outcome, (), 1, 1)
+        number = outcome.answer.message_state
+        states = dict(enumerate(DeliveryState, start=1))  # SMPP 3.4 section 5.2.28
+        state = states.get(number, DeliveryState.UNKNOWN)
+        return MessageState(state, absolute_time(outcome.answer.final_date), outcome.answer.error_code)
+
+    def _error(self, outcome: Outcome, accepted: tuple[str, ...], index: int, total: int) -> Exception:
+        """What to raise when segment ``index`` of ``total`` ended in ``outcome``."""
+        later = tuple(range(index + 1, total + 1))
+        match outcome:
+            case Doubt(reason):
+                return InDoubt(reason, accepted=accepted, in_doubt=(index,), not_sent=later)
+            case NeverSent(reason) if accepted:
+                return InDoubt(reason, accepted=accepted, not_sent=(index, *later))
+            case NeverSent(reason):
+                bound = self.status.state is LinkState.BOUND
+                return NotSent(reason if bound else f"{reason} ({self._why_not()})")
+            case Refusal(_, code) if code not in status.THROTTLING:
+                name, permanent = status.meaning(code).name, status.permanent(code)
+                return Refused(code, name, permanent=permanent, accepted=accepted, not_sent=later)
+            case Refusal(_, code) if accepted:
+                return InDoubt(f"throttled (0x{code:02X})", accepted=accepted, not_sent=(index, *later))
+            case Refusal(_, code):
+                return Throttled(1.0 / self._sender.rate + self._options.throttle_seconds, code)
+            case _:
+                return AssertionError(f"{outcome} answers another question")

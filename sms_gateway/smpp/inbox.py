@@ -1,0 +1,202 @@
+"""What comes in: each message acknowledged to the carrier only once the application has stored it.
+
+A long text comes in segments, each of which must be acknowledged, often before the carrier sends the next. So either
+
+* the application gives a `PartStore`: a segment is stored, acknowledged, and joined when all are there; or
+* it gives none: the answers are held back until the text is complete, or the carrier's patience is nearly over
+  (`parts_hold_seconds`), when what is there is delivered as a part. Slower with a carrier that sends one at a time.
+
+Either way a crash loses no acknowledged segment, and a STOP in an incomplete text arrives.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+from typing import NamedTuple, Protocol
+
+from sms_gateway.messages import InboundText, Receipt, redacted
+from sms_gateway.reassembly import Joined, Reassembler, Segment
+from sms_gateway.smpp import status
+from sms_gateway.smpp.arrival import fingerprint_of, interpret, text_of
+from sms_gateway.smpp.connection import Connection
+from sms_gateway.smpp.events import Arrived
+from sms_gateway.smpp.health import Counters
+from sms_gateway.smpp.options import LinkOptions
+
+_log = logging.getLogger(__name__)
+
+Handler = Callable[[InboundText | Receipt], Awaitable[None]]
+"""Stores what came in, durably, before it returns. Raising anything asks the carrier to send it again."""
+
+
+class PartStore(Protocol):
+    """Durable memory for segments of long texts that are not complete yet."""
+
+    async def keep(self, segment: Segment) -> None:
+        """Store ``segment`` durably. The same one may come twice."""
+        ...
+
+    async def discard(self, segments: Sequence[Segment]) -> None:
+        """Forget ``segments``: their text has been delivered."""
+        ...
+
+    async def kept(self) -> Sequence[Segment]:
+        """All that is stored, oldest first; asked once, at the start."""
+        ...
+
+
+class _Ack(NamedTuple):
+    connection: Connection
+    arrived: Arrived
+
+
+class _Seen(NamedTuple):
+    fingerprint: str
+    source_id: str
+    at: float
+
+
+class Inbox:
+    """Handles messages one at a time, in order of arrival, beside the link.
+
+    wall: the present, aware UTC, for source ids.
+    """
+
+    def __init__(
+        self,
+        options: LinkOptions,
+        handler: Handler,
+        parts: PartStore | None,
+        counters: Counters,
+        wall: Callable[[], datetime],
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._options = options
+        self._handler = handler
+        self._parts = parts
+        self._counters = counters
+        self._wall = wall
+        self._queue: asyncio.Queue[_Ack] = asyncio.Queue()
+        self._reassembler = Reassembler(options.parts_seconds if parts else options.parts_hold_seconds)
+        self._held: dict[Segment, list[_Ack]] = {}
+        self._again: list[Joined] = []
+        self._again_at = 0.0
+        self._seen: dict[tuple[str, str], _Seen] = {}
+
+    def put(self, connection: Connection, arrived: Arrived) -> None:
+        """Take over what has arrived on ``connection``."""
+        self._queue.put_nowait(_Ack(connection, arrived))
+
+    async def run(self) -> None:
+        """Handle what arrives, until cancelled."""
+        if self._parts is not None:
+            for segment in await self._parts.kept():
+                await self._join(segment)
+        while True:
+            deadline = self._next_deadline()
+            if deadline is not None and deadline <= self._loop.time():
+                await self._overdue()
+                continue
+            try:
+                async with asyncio.timeout_at(deadline):
+                    ack = await self._queue.get()
+            except TimeoutError:
+                continue
+            await self._handle(ack)
+
+    def release(self) -> None:
+        """Let go of segments whose answers are held back: they shall come again."""
+        for segment in list(self._held):
+            self._answer(segment, stored=False)
+
+    def _next_deadline(self) -> float | None:
+        due = [self._reassembler.next_deadline(), self._again_at if self._again else None]
+        return min((each for each in due if each is not None), default=None)
+
+    async def _handle(self, ack: _Ack) -> None:
+        message = interpret(ack.arrived.body, self._options)
+        if isinstance(message, Receipt):
+            self._counters.receipts += 1
+            stored = await self._store(message)
+            self._reply(ack, stored=stored)
+            return
+        self._counters.texts += 1
+        if message.key is None or self._parts is None:
+            self._held.setdefault(message, []).append(ack)
+            await self._join(message)
+        else:
+            await self._keep(message, self._parts, ack)
+
+    async def _keep(self, segment: Segment, parts: PartStore, ack: _Ack) -> None:
+        try:
+            await parts.keep(segment)
+        except Exception:  # noqa: BLE001 - whatever the application raises, the segment is not stored
+            _log.exception("a segment from %s was not stored", redacted(segment.source))
+            self._reply(ack, stored=False)
+            return
+        self._reply(ack, stored=True)
+        await self._join(segment)
+
+    async def _join(self, segment: Segment) -> None:
+        for joined in self._reassembler.add(segment, self._loop.time()):
+            await self._deliver(joined)
+
+    async def _overdue(self) -> None:
+        now = self._loop.time()
+        again: list[Joined] = []
+        if now >= self._again_at:
+            again, self._again = self._again, []
+        for joined in (*again, *self._reassembler.expire(now)):
+            await self._deliver(joined)
+
+    async def _deliver(self, joined: Joined) -> None:
+        held = [ack for segment in joined.segments for ack in self._held.get(segment, ())]
+        if held and not joined.complete and all(ack.connection.closed.done() for ack in held):
+            stored = False  # the carrier was not answered and will send all of them again
+        else:
+            stored = await self._store(text_of(joined, self._source_id(joined)))
+        for segment in joined.segments:
+            self._answer(segment, stored=stored)
+        if self._parts is not None and joined.segments[0].key is not None:
+            if stored:
+                await self._discard(joined, self._parts)
+            else:
+                self._again.append(joined)
+                self._again_at = self._loop.time() + self._options.parts_hold_seconds
+
+    async def _discard(self, joined: Joined, parts: PartStore) -> None:
+        try:
+            await parts.discard(joined.segments)
+        except Exception:  # noqa: BLE001 - they are delivered again at the next start, under the same fingerprint
+            _log.exception("segments from %s were not discarded", redacted(joined.segments[0].source))
+
+    async def _store(self, message: InboundText | Receipt) -> bool:
+        try:
+            await self._handler(message)
+        except Exception:  # noqa: BLE001 - whatever the application raises, the message is not stored
+            _log.exception("a message from %s was not stored", redacted(message.source))
+            return False
+        return True
+
+    def _answer(self, segment: Segment, *, stored: bool) -> None:
+        for ack in self._held.pop(segment, ()):
+            self._reply(ack, stored=stored)
+
+    def _reply(self, ack: _Ack, *, stored: bool) -> None:
+        if not stored:
+            self._counters.redelivery_asked += 1
+        ack.connection.answer(ack.arrived, status.OK if stored else self._options.redeliver_status)
+
+    def _source_id(self, joined: Joined) -> str:
+        """The same as before if this is the latest text of the pair once more, within the redelivery window."""
+        now, pair = self._loop.time(), (joined.segments[0].source, joined.segments[0].destination)
+        self._seen = {key: seen for key, seen in self._seen.items() if now < seen.at + self._options.redelivery_seconds}
+        fingerprint = fingerprint_of(joined)
+        seen = self._seen.pop(pair, None)
+        if seen is None or seen.fingerprint != fingerprint:
+            seen = _Seen(fingerprint, f"{fingerprint}@{self._wall():%Y%m%dT%H%M%S.%f}", now)
+        self._seen[pair] = seen
+        return seen.source_id
