@@ -1,0 +1,1 @@
+"""Interpreting what the core orders: one event, one transaction; durable timers; the outbox's dispatcher."""

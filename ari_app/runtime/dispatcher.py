@@ -1,0 +1,178 @@
+"""Carries orders from the outbox to their adapters: a lane for each kind, so that a slow target holds up no other."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import Enum, auto
+
+import structlog
+
+from ari_app.clock import Clock, backoff
+from ari_app.errors import StoreUnavailableError
+from ari_app.runtime.outcome import Adapter, Done, Failed, InDoubt, Outcome, Refused, RetryAt
+from ari_app.runtime.recorder import Recorder, barred
+from ari_app.runtime.wake import Wake
+from ari_app.store import outbox
+from ari_app.store.db import Database, Store
+from ari_app.store.outbox import Order
+
+log = structlog.get_logger("dispatcher")
+
+POLL_SECONDS = 5.0
+
+
+class AfterCrash(Enum):
+    """What becomes of an order that was begun by a process that died."""
+
+    REPEAT = auto()
+    """The target knows the effect's id, or a second time does no harm."""
+    DOUBT = auto()
+    """It may have happened, and must not happen twice."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """One kind of order. at_once: acts under way at one time. lease_seconds: the longest act.
+
+    attempts: tries before an order that keeps failing is given up.
+    """
+
+    kind: str
+    adapter: Adapter
+    after_crash: AfterCrash
+    at_once: int
+    lease_seconds: float
+    attempts: int = 12
+
+
+class Dispatcher:
+    """Runs the lanes."""
+
+    def __init__(self, store: Store, recorder: Recorder, clock: Clock, lanes: Sequence[Lane]) -> None:
+        self._store = store
+        self._recorder = recorder
+        self._clock = clock
+        self._lanes = {lane.kind: lane for lane in lanes}
+        self._wakes = {lane.kind: Wake() for lane in lanes}
+        self._draining = False
+        recorder.listen(lambda _: self.wake())
+
+    def wake(self) -> None:
+        """Look for work now."""
+        for wake in self._wakes.values():
+            wake.ring()
+
+    def drain(self) -> None:
+        """Begin nothing more; ``run`` returns when what is under way has ended."""
+        self._draining = True
+        self.wake()
+
+    async def recover(self) -> int:
+        """Deal with what a process that is gone had begun. Before ``run``. How many orders there were."""
+        orders = await self._store.read(outbox.unfinished)
+        for order in orders:
+            lane = self._lanes.get(order.kind)
+            if lane is not None and lane.after_crash is AfterCrash.REPEAT:
+                outcome: Outcome = RetryAt(self._clock.now(), "the process that had begun it is gone")
+            else:
+                outcome = InDoubt("the process that had begun it is gone")
+            await self._recorder.settle(order, outcome)
+        return len(orders)
+
+    async def run(self) -> None:
+        """Until cancelled, or drained."""
+        async with asyncio.TaskGroup() as group:
+            for lane in self._lanes.values():
+                group.create_task(self._run_lane(lane), name=f"lane:{lane.kind}")
+
+    async def _run_lane(self, lane: Lane) -> None:
+        wake = self._wakes[lane.kind]
+        under_way: set[asyncio.Task[None]] = set()
+        waits = backoff(0.2, POLL_SECONDS)
+        async with asyncio.TaskGroup() as group:
+            while not self._draining:
+                try:
+                    orders = await self._claim(lane, lane.at_once - len(under_way))
+                    wait = POLL_SECONDS if orders else await self._until_next(lane)
+                    waits = backoff(0.2, POLL_SECONDS)
+                except StoreUnavailableError as error:
+                    log.error("lane_waits_for_store", kind=lane.kind, error=str(error))
+                    orders, wait = [], next(waits)
+                for order, refused in orders:
+                    task = group.create_task(self._carry_out(lane, order, refused), name=f"order:{order.effect_id}")
+                    under_way.add(task)
+                    task.add_done_callback(under_way.discard)
+                    task.add_done_callback(lambda _: wake.ring())
+                if not orders or len(under_way) >= lane.at_once:
+                    await wake.wait(wait)
+
+    async def _claim(self, lane: Lane, room: int) -> list[tuple[Order, Refused | None]]:
+        if room <= 0:
+            return []
+        now = self._clock.now()
+        lease_until = now + timedelta(seconds=lane.lease_seconds)
+
+        def job(db: Database) -> list[tuple[Order, Refused | None]]:
+            return [(order, barred(db, order)) for order in outbox.claim(db, lane.kind, now, lease_until, room)]
+
+        if await self._store.read(lambda db: outbox.next_todo(db, lane.kind, now)) is None:
+            return []
+        return await self._store.write(job)
+
+    async def _until_next(self, lane: Lane) -> float:
+        upcoming = await self._store.read(lambda db: outbox.next_todo(db, lane.kind))
+        if upcoming is None:
+            return POLL_SECONDS
+        # A row that is due and was not claimed waits for an earlier one of its lead: the bell rings when that has ended.
+        wait = (upcoming - self._clock.now()).total_seconds()
+        return min(POLL_SECONDS, wait) if wait > 0 else POLL_SECONDS
+
+    async def _carry_out(self, lane: Lane, order: Order, refused: Refused | None) -> None:
+        bound = log.bind(outbox_id=order.effect_id, lead_id=order.lead_id, kind=order.kind, attempt=order.attempts)
+        outcome = refused or self._out_of_time(order) or await self._act(lane, order)
+        if isinstance(outcome, RetryAt) and order.attempts >= lane.attempts:
+            outcome = Failed(f"given up after {order.attempts} attempts: {outcome.why}")
+        match outcome:
+            case Done():
+                bound.info("order_done")
+            case RetryAt(why=why):
+                bound.warning("order_tried_again", why=why)
+            case Failed(why=why) | InDoubt(why=why) | Refused(why=why):
+                bound.warning("order_ended", outcome=type(outcome).__name__, why=why)
+        waits = backoff(0.2, POLL_SECONDS)
+        while True:
+            try:
+                await self._recorder.settle(order, outcome)
+            except StoreUnavailableError as error:
+                # The act has happened; only its mark is missing. Until it is written the row stays "doing".
+                bound.error("outcome_waits_for_store", error=str(error))
+                await self._clock.pause(next(waits))
+            else:
+                return
+
+    def _out_of_time(self, order: Order) -> Failed | None:
+        if order.expires_at is not None and self._clock.now() >= order.expires_at:
+            return Failed("its time was over before it could be carried out")
+        return None
+
+    async def _act(self, lane: Lane, order: Order) -> Outcome:
+        """The adapter's answer; a defect or an endless act becomes one, too."""
+        try:
+            async with asyncio.timeout(lane.lease_seconds):
+                return await lane.adapter.act(order)
+        except TimeoutError:
+            why = f"no end after {lane.lease_seconds:g} s"
+        except Exception as error:
+            log.exception("adapter_defect", outbox_id=order.effect_id, kind=order.kind)
+            why = f"{type(error).__name__}: {error}"
+        if lane.after_crash is AfterCrash.DOUBT:
+            return InDoubt(why)
+        return RetryAt(self._clock.now() + retry_wait(order.attempts), why)
+
+
+def retry_wait(attempts: int) -> timedelta:
+    """The wait after the n-th failed attempt: 2 s, doubling, five minutes at most."""
+    return timedelta(seconds=min(300.0, 2.0 * 2 ** min(attempts - 1, 10)))

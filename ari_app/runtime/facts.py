@@ -1,0 +1,72 @@
+"""Looking up what a decision needs to know, in the transaction that records the event."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from ari_app import numbering
+from ari_app.recovery.events import Facts
+from ari_app.recovery.hours import contact_opens
+from ari_app.recovery.policy import Policy
+from ari_app.recovery.rotation import next_in_turn
+from ari_app.recovery.values import E164, Channel, Consent, NumberKind
+from ari_app.store import outbox, people
+from ari_app.store.db import Database
+
+DAY = timedelta(hours=24)
+
+
+def kind_of(party: numbering.Party, policy: Policy) -> NumberKind:
+    """The number's kind, with our own phones and mobiles told apart (ELG-01)."""
+    extensions = {agent.phone for agent in policy.agents.values()} | {
+        phone for group in policy.groups.values() for phone in group.phones
+    }
+    if party.raw in extensions or (party.number is not None and policy.is_ours(party.number)):
+        return NumberKind.INTERNAL
+    return party.kind
+
+
+def look_up(
+    db: Database,
+    policy: Policy,
+    at: datetime,
+    *,
+    number: E164 | None,
+    kind: NumberKind,
+    office: str | None,
+    group: str | None,
+) -> Facts:
+    """Everything known at ``at`` about the person behind ``number`` and about the office."""
+    hours = policy.offices[office].hours if office is not None and office in policy.offices else None
+    is_open = hours is None or hours.is_open(at)
+    team = policy.groups[group].agents if group is not None and group in policy.groups else ()
+    known = None if number is None else people.person(db, number)
+    opens, never = _quiet(policy, number, at)
+    return Facts(
+        kind=kind,
+        blocked=number is not None and (policy.is_blocked(number) or (known is not None and known.blocked)),
+        text=Consent() if number is None else people.consent(db, number, Channel.TEXT),
+        call=Consent() if number is None else people.consent(db, number, Channel.CALL),
+        text_window_until=None if number is None or office is None else people.text_window(db, number, office),
+        callbacks=0 if number is None else outbox.count_since(db, number, "callback", at - DAY),
+        replies=0 if number is None else outbox.count_since(db, number, "text", at - DAY, replies=True),
+        contact_opens=opens,
+        never_contact_time=never,
+        office_open=is_open,
+        opens_at=None if is_open or hours is None else hours.next_opening(at),
+        agent=None if group is None else next_in_turn(team, people.last_turn(db, group)),
+        name=None if known is None else known.name,
+        email=None if known is None else known.email,
+        gateway=None if number is None else policy.text_route(number),
+        may_call_back=number is not None and policy.may_call_back(number),
+    )
+
+
+def _quiet(policy: Policy, number: E164 | None, at: datetime) -> tuple[datetime | None, bool]:
+    """End of the quiet hours where the number may be, None outside of them; and whether they never end."""
+    if number is None:
+        return None, False
+    opens = contact_opens(at, numbering.zones(number), policy.quiet.first_minute, policy.quiet.end_minute)
+    if opens is None:
+        return None, True
+    return (None, False) if opens == at else (opens, False)

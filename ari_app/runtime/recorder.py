@@ -1,0 +1,312 @@
+"""One event, one transaction: the event, the lead it changes, the timers and orders that follow, all or nothing.
+
+adapter ── event ──► record ── BEGIN IMMEDIATE ── journal, step, snapshot, timers, outbox ── COMMIT ──► wake
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import structlog
+
+from ari_app import numbering
+from ari_app.clock import Clock, backoff
+from ari_app.errors import StoreUnavailableError
+from ari_app.recovery import intake, machine
+from ari_app.recovery.effects import (
+    ArmTimer,
+    CancelPending,
+    Decision,
+    DisarmTimer,
+    Effect,
+    SendText,
+    SetConsent,
+    TakeTurn,
+    TextPurpose,
+    WorldEffect,
+)
+from ari_app.recovery.events import (
+    CallbackAnswered,
+    CallbackEnded,
+    CallClosed,
+    CallMissed,
+    EffectSettled,
+    Event,
+    Facts,
+    InboundCall,
+    OptOutRecorded,
+    ReceiptReceived,
+    TextReceived,
+    TimerFired,
+)
+from ari_app.recovery.lead import Lead
+from ari_app.recovery.machine import Step
+from ari_app.recovery.policy import Policy
+from ari_app.recovery.values import E164, Channel, ConsentState, EffectId, LeadId, NumberKind
+from ari_app.runtime.facts import kind_of, look_up
+from ari_app.runtime.outcome import Done, Failed, InDoubt, Outcome, Refused, RetryAt
+from ari_app.store import journal, outbox, people, timers
+from ari_app.store.db import Database, Store
+from ari_app.store.outbox import Order
+
+log = structlog.get_logger("recorder")
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What one event did."""
+
+    seq: int
+    event: Event
+    lead_id: LeadId | None
+    step: Step
+
+
+_STATUS: dict[type[Outcome], str] = {Done: "done", Failed: "failed", InDoubt: "in_doubt", Refused: "refused"}
+
+Listener = Callable[[Recorded], None]
+
+
+class PolicyInForce:
+    """The policy that new events are decided by. Swapped as a whole, never changed."""
+
+    def __init__(self, policy: Policy, settings: str) -> None:
+        self.policy = policy
+        self.settings = settings
+
+    def swap(self, policy: Policy, settings: str) -> None:
+        """From the next event on, this policy. settings: the JSON text that it can be rebuilt from."""
+        self.policy, self.settings = policy, settings
+
+
+class Recorder:
+    """Records events and tells those who wait for what follows."""
+
+    def __init__(self, store: Store, clock: Clock, in_force: PolicyInForce) -> None:
+        self._store = store
+        self._clock = clock
+        self._in_force = in_force
+        self._kept: str | None = None
+        self._listeners: list[Listener] = []
+        self.healthy = True
+
+    @property
+    def policy(self) -> Policy:
+        return self._in_force.policy
+
+    def listen(self, listener: Listener) -> None:
+        """Call ``listener`` after each commit, on the loop; it must not block."""
+        self._listeners.append(listener)
+
+    async def record(self, event: Event, lead_id: LeadId | None = None) -> Recorded | None:
+        """Record ``event``; None when it is in the journal already. lead_id: for a person's command on a lead.
+
+        Raises StoreUnavailableError: nothing was written, and whoever brought the event must not acknowledge it.
+        """
+        return await self._write(lambda db: self._record(db, event, lead_id))
+
+    async def insist(self, event: Event) -> Recorded | None:
+        """Record ``event``, trying until the store takes it: for events that nobody would bring a second time."""
+        waits = backoff(0.2, 5.0)
+        while True:
+            try:
+                return await self.record(event)
+            except StoreUnavailableError as error:
+                log.error("event_waits_for_store", type=type(event).__name__, error=str(error))
+                await self._clock.pause(next(waits))
+
+    async def settle(self, order: Order, outcome: Outcome) -> Recorded | None:
+        """Write down an order's outcome, and the event of it unless it is tried again."""
+        at = self._clock.now()
+        return await self._write(lambda db: self._settle(db, order, outcome, at))
+
+    async def _write(self, job: Callable[[Database], Recorded | None]) -> Recorded | None:
+        try:
+            recorded = await self._store.write(job)
+        except StoreUnavailableError:
+            self.healthy = False
+            raise
+        self.healthy = True
+        if recorded is not None:
+            for listener in self._listeners:
+                listener(recorded)
+        return recorded
+
+    # ------------------------------------------------------------------------- inside the transaction, on the writer
+    def _settle(self, db: Database, order: Order, outcome: Outcome, at: datetime) -> Recorded | None:
+        if isinstance(outcome, RetryAt):
+            outbox.put_back(db, order.effect_id, at, outcome.at, outcome.why)
+            return None
+        status = _STATUS[type(outcome)]
+        ref = outcome.ref if isinstance(outcome, Done | InDoubt) else None
+        why = None if isinstance(outcome, Done) else outcome.why
+        rule = outcome.rule if isinstance(outcome, Refused) else None
+        if not outbox.settle(db, order.effect_id, status, at, ref, why):
+            return None
+        if isinstance(order.effect, SendText) and status in ("failed", "refused"):
+            people.close_text_window(db, order.effect_id)
+        suffix = ":resolved" if order.status == "in_doubt" else ""
+        event = EffectSettled(
+            at=at,
+            source_id=f"effect:{order.effect_id}{suffix}",
+            effect_id=order.effect_id,
+            kind=order.kind,
+            outcome=status,
+            ref=ref,
+            why=why,
+            rule=rule,
+        )
+        return self._record(db, event, order.lead_id)
+
+    def _record(self, db: Database, event: Event, lead_id: LeadId | None) -> Recorded | None:
+        if journal.is_known(db, event.source_id):
+            return None
+        if isinstance(event, TimerFired) and timers.fire(db, event.timer_id) is None:
+            return None
+        policy = self._in_force.policy
+        self._keep_policy(db, event.at)
+        lead, lead_id, facts = self._lead_and_facts(db, event, lead_id, policy)
+        seq = journal.append(db, event, facts, policy.version, lead_id)
+        step = machine.step(lead, event, facts, policy, seq)
+        decisions = step.decisions
+        if lead is None:
+            refusal = intake.why_no_lead(event, facts)
+            decisions = (*decisions, *([] if refusal is None else [refusal]))
+        decisions = (*decisions, *self._apply(db, seq, lead_id, event.at, step.effects))
+        step = replace(step, decisions=decisions)
+        if step.lead is not None:
+            journal.save(db, step.lead, event.at)
+        journal.explain(db, seq, lead_id, decisions)
+        return Recorded(seq, event, lead_id, step)
+
+    def _keep_policy(self, db: Database, at: datetime) -> None:
+        version = self._in_force.policy.version
+        if self._kept != version:
+            journal.keep_policy(db, version, self._in_force.settings, at)
+            self._kept = version
+
+    def _lead_and_facts(
+        self, db: Database, event: Event, lead_id: LeadId | None, policy: Policy
+    ) -> tuple[Lead | None, LeadId | None, Facts]:
+        """The lead that the event belongs to, opened if it opens one; and what is known of the person."""
+        if lead_id is None:
+            lead_id = _lead_by_reference(db, event)
+        lead = None if lead_id is None else journal.lead(db, lead_id)
+        number, kind, office = _person(event, policy)
+        if lead is not None:
+            number, office = lead.number, lead.office
+            if not isinstance(event, InboundCall):
+                kind = (
+                    NumberKind.ORDINARY
+                    if number is None
+                    else kind_of(numbering.classify(number, policy.region), policy)
+                )
+        elif number is not None and isinstance(event, InboundCall | TextReceived | OptOutRecorded):
+            known = journal.newest_lead(db, number, office)
+            if known is not None and intake.joins(known, event.at):
+                lead = known.lead
+                lead_id = lead.lead_id
+        group = _group(lead, event, policy)
+        facts = look_up(db, policy, event.at, number=number, kind=kind, office=office, group=group)
+        if lead is None and isinstance(event, CallMissed | TextReceived) and intake.opens(event, facts):
+            assert office is not None
+            lead_id = journal.add_lead(db, office, number, event.at)
+            lead = intake.new_lead(lead_id, event, policy, facts)
+        return lead, lead_id, facts
+
+    def _apply(
+        self, db: Database, seq: int, lead_id: LeadId | None, at: datetime, effects: tuple[Effect, ...]
+    ) -> Iterator[Decision]:
+        """Perform the record effects, put the others into the outbox. Yields what a unique key has refused."""
+        worldly = 0
+        for effect in effects:
+            match effect:
+                case ArmTimer(kind=kind, due_at=due_at):
+                    assert lead_id is not None
+                    timers.arm(db, lead_id, kind, due_at)
+                case DisarmTimer(kind=kind):
+                    assert lead_id is not None
+                    timers.disarm(db, lead_id, kind)
+                case SetConsent(number=number, channel=channel, state=state, source=source):
+                    people.set_consent(db, number, channel, state, source, at, seq)
+                case CancelPending(kinds=kinds, why=why):
+                    if lead_id is not None:
+                        for cancelled in outbox.cancel(db, lead_id, kinds, at, why):
+                            people.close_text_window(db, cancelled)
+                case TakeTurn(group=group, agent=agent):
+                    people.take_turn(db, group, agent)
+                case _:
+                    yield from self._order(db, EffectId(f"{seq}.{worldly}"), lead_id, at, effect)
+                    worldly += 1
+
+    @staticmethod
+    def _order(
+        db: Database, effect_id: EffectId, lead_id: LeadId | None, at: datetime, effect: WorldEffect
+    ) -> Iterator[Decision]:
+        outbox.add(db, effect_id, lead_id, effect, at)
+        if not isinstance(effect, SendText) or effect.purpose is not TextPurpose.TEXT_BACK:
+            return
+        assert effect.window_until is not None
+        if not people.open_text_window(db, effect.to, effect.office, effect.window_until, effect_id, at):
+            # The core decides by the same window, so this cannot happen; the key makes sure that it does not matter.
+            why = "another text-back to this caller and office stands in the books"
+            outbox.settle(db, effect_id, "refused", at, None, why)
+            log.error("text_refused_by_key", outbox_id=effect_id)
+            yield Decision(action="text", outcome="refused", rule="FRQ-01", why=why)
+
+
+def barred(db: Database, order: Order) -> Refused | None:
+    """Why an order may not be carried out any more; replies to the person's own words always may."""
+    effect = order.effect
+    number: E164 | None = getattr(effect, "to", None) if order.kind in ("text", "callback") else None
+    if number is None or (isinstance(effect, SendText) and effect.purpose is not TextPurpose.TEXT_BACK):
+        return None
+    channel = Channel.TEXT if order.kind == "text" else Channel.CALL
+    said = people.consent(db, number, channel)
+    if said.state is ConsentState.OPTED_OUT:
+        return Refused("REV-10", f"the person said no ({said.source})")
+    return None
+
+
+def _lead_by_reference(db: Database, event: Event) -> LeadId | None:
+    """The lead of events that name an order, a timer or a call that we know."""
+    match event:
+        case EffectSettled(effect_id=effect_id) | ReceiptReceived(effect_id=effect_id):
+            found = outbox.order(db, effect_id)
+            return None if found is None else found.lead_id
+        case CallbackAnswered(effect_id=effect_id) | CallbackEnded(effect_id=effect_id):
+            found = outbox.order(db, effect_id)
+            return None if found is None else found.lead_id
+        case TimerFired(timer_id=timer_id):
+            return timers.lead_of(db, timer_id)
+        case CallMissed() | CallClosed():
+            return None
+        case InboundCall(call_id=call_id):
+            return journal.lead_of(db, f"call:{call_id}")
+        case _:
+            return None
+
+
+def _person(event: Event, policy: Policy) -> tuple[E164 | None, NumberKind, str | None]:
+    """Number, kind and office that the event itself names."""
+    match event:
+        case InboundCall(caller=caller, kind=kind, office=office):
+            return caller, kind, office
+        case TextReceived(sender=sender, office=office):
+            party = numbering.classify(sender, policy.region)
+            return party.number, kind_of(party, policy), office
+        case OptOutRecorded(number=number):
+            return number, NumberKind.ORDINARY, None
+        case _:
+            return None, NumberKind.ORDINARY, None
+
+
+def _group(lead: Lead | None, event: Event, policy: Policy) -> str | None:
+    """Whose turn is asked: the lead's group, or that of the number that was dialled or written to."""
+    if lead is not None and lead.group is not None:
+        return lead.group
+    dialled = event.dialled if isinstance(event, InboundCall) else getattr(event, "recipient", None)
+    entry = None if dialled is None else policy.entry_for(dialled)
+    return None if entry is None else entry.group

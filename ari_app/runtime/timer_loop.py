@@ -1,0 +1,64 @@
+"""Fires durable timers. What fell due while nobody ran fires at once."""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+
+from ari_app.clock import Clock, backoff
+from ari_app.errors import StoreUnavailableError
+from ari_app.recovery.events import TimerFired
+from ari_app.runtime.recorder import Recorder
+from ari_app.runtime.wake import Wake
+from ari_app.store import timers
+from ari_app.store.db import Store
+from ari_app.store.timers import Timer
+
+log = structlog.get_logger("timers")
+
+POLL_SECONDS = 5.0
+"""The longest wait: wall time may jump, and due times are wall time."""
+BATCH = 64
+
+
+class TimerLoop:
+    """Turns due timers into events."""
+
+    def __init__(self, store: Store, recorder: Recorder, clock: Clock) -> None:
+        self._store = store
+        self._recorder = recorder
+        self._clock = clock
+        self._wake = Wake()
+        recorder.listen(lambda _: self._wake.ring())
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        waits = backoff(0.2, POLL_SECONDS)
+        while True:
+            try:
+                wait = await self._fire_due()
+                waits = backoff(0.2, POLL_SECONDS)
+            except StoreUnavailableError as error:
+                log.error("timers_wait_for_store", error=str(error))
+                wait = next(waits)
+            if wait > 0:
+                await self._wake.wait(wait)
+
+    async def _fire_due(self) -> float:
+        """Fire what is due; seconds until the next look."""
+        now = self._clock.now()
+        ripe = await self._store.read(lambda db: timers.due(db, now, BATCH))
+        if ripe:
+            async with asyncio.TaskGroup() as group:
+                for timer in ripe:
+                    group.create_task(self._fire(timer))
+            return 0.0
+        upcoming = await self._store.read(timers.next_due)
+        return POLL_SECONDS if upcoming is None else min(POLL_SECONDS, (upcoming - self._clock.now()).total_seconds())
+
+    async def _fire(self, timer: Timer) -> None:
+        fired = TimerFired(
+            at=self._clock.now(), source_id=f"timer:{timer.timer_id}", timer_id=timer.timer_id, kind=timer.kind
+        )
+        await self._recorder.record(fired)

@@ -1,0 +1,145 @@
+"""The journal: events as they came, append-only; and the leads, a cache that can be rebuilt from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlite_utils import Database
+
+from ari_app.recovery import codec
+from ari_app.recovery.effects import Decision
+from ari_app.recovery.events import Event, Facts
+from ari_app.recovery.intake import Known
+from ari_app.recovery.lead import Lead
+from ari_app.recovery.values import E164, LeadId
+from ari_app.store.rows import dump, instant, parse, stamp
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One event of the journal. lead_id: None for events of people who are no lead. policy: version in force."""
+
+    seq: int
+    lead_id: LeadId | None
+    event: Event
+    facts: Facts
+    policy: str
+
+
+def is_known(db: Database, source_id: str) -> bool:
+    """Whether the event is in the journal already."""
+    return db.execute("SELECT 1 FROM events WHERE source_id = ?", [source_id]).fetchone() is not None
+
+
+def append(db: Database, event: Event, facts: Facts, policy: str, lead_id: LeadId | None) -> int:
+    """Add an event that is not known; returns its number."""
+    cursor = db.execute(
+        "INSERT INTO events (lead_id, source_id, type, version, at, policy, body, facts) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            lead_id,
+            event.source_id,
+            type(event).__name__,
+            codec.FORMAT,
+            stamp(event.at),
+            policy,
+            dump(event),
+            dump(facts),
+        ],
+    )
+    assert cursor.lastrowid is not None
+    return cursor.lastrowid
+
+
+def explain(db: Database, seq: int, lead_id: LeadId | None, decisions: tuple[Decision, ...]) -> None:
+    """Keep the reasons for what the event led to."""
+    for n, decision in enumerate(decisions):
+        db.execute(
+            "INSERT INTO decisions (seq, n, lead_id, action, outcome, rule, why) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            [seq, n, lead_id, decision.action, decision.outcome, decision.rule, decision.why],
+        )
+
+
+def add_lead(db: Database, office: str, number: E164 | None, at: datetime) -> LeadId:
+    """A new lead's id; ``save`` fills it in."""
+    cursor = db.execute(
+        "INSERT INTO leads (number, office, stage, opened_at, touched_at, body) VALUES (?, ?, '', ?, ?, '')",
+        [number, office, stamp(at), stamp(at)],
+    )
+    assert cursor.lastrowid is not None
+    return LeadId(cursor.lastrowid)
+
+
+def save(db: Database, lead: Lead, at: datetime) -> None:
+    """Keep the snapshot."""
+    db.execute(
+        "UPDATE leads SET stage = ?, touched_at = ?, body = ? WHERE id = ?",
+        [lead.stage.value, stamp(at), dump(lead), lead.lead_id],
+    )
+
+
+def lead(db: Database, lead_id: LeadId) -> Lead | None:
+    """The lead's snapshot."""
+    row = db.execute("SELECT body FROM leads WHERE id = ?", [lead_id]).fetchone()
+    return None if row is None else _lead(row[0])
+
+
+def newest_lead(db: Database, number: E164, office: str | None) -> Known | None:
+    """The person's newest lead, at one office or (None) at any."""
+    where, values = ("", [number]) if office is None else ("AND office = ?", [number, office])
+    row = db.execute(
+        f"SELECT body, touched_at FROM leads WHERE number = ? {where} ORDER BY id DESC LIMIT 1",  # noqa: S608
+        values,
+    ).fetchone()
+    return None if row is None else Known(_lead(row[0]), instant(row[1]))
+
+
+def lead_of(db: Database, source_id: str) -> LeadId | None:
+    """The lead that an event belongs to; None when it has none or is not known."""
+    row = db.execute("SELECT lead_id FROM events WHERE source_id = ?", [source_id]).fetchone()
+    return None if row is None or row[0] is None else LeadId(row[0])
+
+
+def entries(db: Database, lead_id: LeadId | None = None, after: int = 0) -> Iterator[Entry]:
+    """Events with a number above ``after``, in order: one lead's, or (None) all."""
+    where, values = ("", [after]) if lead_id is None else ("AND lead_id = ?", [after, lead_id])
+    query = f"SELECT seq, lead_id, type, policy, body, facts FROM events WHERE seq > ? {where} ORDER BY seq"  # noqa: S608
+    for seq, of_lead, _, policy, body, facts in db.execute(query, values):
+        yield Entry(
+            seq=seq,
+            lead_id=None if of_lead is None else LeadId(of_lead),
+            event=codec.decode(Event, parse(body)),
+            facts=codec.decode(Facts, parse(facts)),
+            policy=policy,
+        )
+
+
+def decisions(db: Database, lead_id: LeadId) -> dict[int, list[Decision]]:
+    """The reasons that were kept, by event."""
+    found: dict[int, list[Decision]] = {}
+    query = "SELECT seq, action, outcome, rule, why FROM decisions WHERE lead_id = ? ORDER BY seq, n"
+    for seq, action, outcome, rule, why in db.execute(query, [lead_id]):
+        found.setdefault(seq, []).append(Decision(action=action, outcome=outcome, rule=rule, why=why))
+    return found
+
+
+def keep_policy(db: Database, version: str, settings: str, at: datetime) -> None:
+    """Keep the settings that a policy was built from, so that the journal can be replayed."""
+    db.execute(
+        "INSERT INTO policies (version, at, settings) VALUES (?, ?, ?) ON CONFLICT (version) DO NOTHING",
+        [version, stamp(at), settings],
+    )
+
+
+def policy_settings(db: Database, version: str) -> str | None:
+    """The settings behind a policy version, as JSON text."""
+    row = db.execute("SELECT settings FROM policies WHERE version = ?", [version]).fetchone()
+    return None if row is None else str(row[0])
+
+
+def _lead(body: str) -> Lead:
+    found: Any = codec.decode(Lead, parse(body))
+    assert isinstance(found, Lead)
+    return found

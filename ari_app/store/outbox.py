@@ -1,0 +1,205 @@
+"""The outbox: orders to the world, from ``todo`` over ``doing`` to their end.
+
+``doing`` is committed before the act, so that after a crash the row says that the act may have happened. Rows of one lead
+and kind keep their order; rows of others pass them. Every change of status is logged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlite_utils import Database
+
+from ari_app.recovery import codec
+from ari_app.recovery.effects import KINDS, PlaceCallback, SendText, TextPurpose, WorldEffect
+from ari_app.recovery.values import E164, EffectId, LeadId
+from ari_app.store.rows import dump, instant, parse, stamp
+
+_PRIORITY = {TextPurpose.STOP_CONFIRMATION: 0, TextPurpose.TEXT_BACK: 1}
+_ORDINARY = 2
+_COLUMNS = "id, lead_id, kind, body, status, created_at, not_before, expires_at, attempts, ref, last_error"
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A row of the outbox. attempts: begun so far, this one included."""
+
+    effect_id: EffectId
+    lead_id: LeadId | None
+    kind: str
+    effect: WorldEffect
+    status: str
+    created_at: datetime
+    not_before: datetime
+    expires_at: datetime | None
+    attempts: int
+    ref: str | None
+    last_error: str | None
+
+
+def add(db: Database, effect_id: EffectId, lead_id: LeadId | None, effect: WorldEffect, at: datetime) -> None:
+    """Put an order in."""
+    number: E164 | None = None
+    expires_at: datetime | None = None
+    not_before = at
+    priority, purpose = _ORDINARY, ""
+    if isinstance(effect, SendText):
+        number, expires_at, purpose = effect.to, effect.expires_at, effect.purpose.value
+        not_before = effect.not_before or at
+        priority = _PRIORITY.get(effect.purpose, _ORDINARY)
+    elif isinstance(effect, PlaceCallback):
+        number, expires_at = effect.to, effect.expires_at
+    db.execute(
+        "INSERT INTO outbox (id, lead_id, kind, purpose, number, body, priority, status, created_at, not_before, expires_at)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, 'todo', ?, ?, ?)",
+        [
+            effect_id,
+            lead_id,
+            KINDS[type(effect)],
+            purpose,
+            number,
+            dump(effect),
+            priority,
+            stamp(at),
+            stamp(not_before),
+            None if expires_at is None else stamp(expires_at),
+        ],
+    )
+    _log(db, effect_id, at, "todo", None)
+
+
+def claim(db: Database, kind: str, at: datetime, lease_until: datetime, limit: int) -> list[Order]:
+    """Take up to ``limit`` orders whose time has come; they are ``doing`` from now on, one attempt counted."""
+    query = f"""
+        SELECT {_COLUMNS} FROM outbox AS o
+        WHERE status = 'todo' AND kind = ? AND not_before <= ?
+          AND NOT EXISTS (
+            SELECT 1 FROM outbox AS earlier
+            WHERE earlier.lead_id = o.lead_id AND earlier.kind = o.kind AND earlier.n < o.n
+              AND (earlier.status = 'doing' OR (earlier.status = 'todo' AND earlier.not_before <= ?)))
+        ORDER BY priority, not_before, n LIMIT ?"""  # noqa: S608 - the column names are ours
+    rows = db.execute(query, [kind, stamp(at), stamp(at), limit]).fetchall()
+    orders = []
+    for row in rows:
+        order = _order(row)
+        db.execute(
+            "UPDATE outbox SET status = 'doing', attempts = attempts + 1, lease_until = ? WHERE id = ?",
+            [stamp(lease_until), order.effect_id],
+        )
+        _log(db, order.effect_id, at, "doing", None)
+        orders.append(_order((*row[:4], "doing", *row[5:8], row[8] + 1, *row[9:])))
+    return orders
+
+
+def next_todo(db: Database, kind: str, before: datetime | None = None) -> datetime | None:
+    """When the earliest order of this kind that is not yet begun may begin, if that is not after ``before``."""
+    row = db.execute(
+        "SELECT min(not_before) FROM outbox WHERE status = 'todo' AND kind = ? AND not_before <= ?",
+        [kind, "9999" if before is None else stamp(before)],
+    ).fetchone()
+    return None if row[0] is None else instant(row[0])
+
+
+def put_back(db: Database, effect_id: EffectId, at: datetime, not_before: datetime, why: str) -> None:
+    """The act did not happen: once more, not before then."""
+    db.execute(
+        "UPDATE outbox SET status = 'todo', not_before = ?, lease_until = NULL, last_error = ? WHERE id = ? AND status = 'doing'",
+        [stamp(not_before), why, effect_id],
+    )
+    _log(db, effect_id, at, "todo", why)
+
+
+def settle(db: Database, effect_id: EffectId, status: str, at: datetime, ref: str | None, why: str | None) -> bool:
+    """End an order, or resolve one that was in doubt. Whether anything changed: what has ended stays as it is."""
+    changed = db.execute(
+        "UPDATE outbox SET status = ?, settled_at = ?, lease_until = NULL, ref = coalesce(?, ref), last_error = ?"
+        " WHERE id = ? AND status IN ('todo', 'doing', 'in_doubt') AND status <> ?",
+        [status, stamp(at), ref, why, effect_id, status],
+    ).rowcount
+    if changed:
+        _log(db, effect_id, at, status, why)
+    return changed > 0
+
+
+def cancel(db: Database, lead_id: LeadId, kinds: Sequence[str], at: datetime, why: str) -> list[EffectId]:
+    """Take back the lead's orders of these kinds that have not begun; replies to the person's own words stay."""
+    marks = ", ".join("?" for _ in kinds)
+    query = (
+        f"SELECT id FROM outbox WHERE lead_id = ? AND kind IN ({marks}) AND status = 'todo'"  # noqa: S608
+        f" AND purpose IN ('', '{TextPurpose.TEXT_BACK.value}')"
+    )
+    cancelled = [EffectId(row[0]) for row in db.execute(query, [lead_id, *kinds]).fetchall()]
+    for effect_id in cancelled:
+        settle(db, effect_id, "cancelled", at, None, why)
+    return cancelled
+
+
+def unfinished(db: Database) -> list[Order]:
+    """Orders that are ``doing``: at start, what a dead process had begun."""
+    return [_order(row) for row in db.execute(f"SELECT {_COLUMNS} FROM outbox WHERE status = 'doing' ORDER BY n")]  # noqa: S608
+
+
+def in_doubt(db: Database) -> list[Order]:
+    """Orders of which nobody knows whether they happened."""
+    return [_order(row) for row in db.execute(f"SELECT {_COLUMNS} FROM outbox WHERE status = 'in_doubt' ORDER BY n")]  # noqa: S608
+
+
+def order(db: Database, effect_id: EffectId) -> Order | None:
+    row = db.execute(f"SELECT {_COLUMNS} FROM outbox WHERE id = ?", [effect_id]).fetchone()  # noqa: S608
+    return None if row is None else _order(row)
+
+
+def of_lead(db: Database, lead_id: LeadId) -> list[Order]:
+    """All orders of a lead, in their order."""
+    return [_order(row) for row in db.execute(f"SELECT {_COLUMNS} FROM outbox WHERE lead_id = ? ORDER BY n", [lead_id])]  # noqa: S608
+
+
+_ORDERS_SINCE = (
+    "SELECT count(*) FROM outbox WHERE number = ? AND kind = ? AND created_at > ?"
+    " AND status NOT IN ('refused', 'cancelled', 'failed')"
+)
+_REPLIES_SINCE = _ORDERS_SINCE + " AND purpose NOT IN ('', 'text_back')"
+
+
+def count_since(db: Database, number: E164, kind: str, since: datetime, *, replies: bool = False) -> int:
+    """Orders to a number since then that went out or may have: all of a kind, or only automatic replies."""
+    query = _REPLIES_SINCE if replies else _ORDERS_SINCE
+    found: int = db.execute(query, [number, kind, stamp(since)]).fetchone()[0]
+    return found
+
+
+def depths(db: Database) -> dict[tuple[str, str], int]:
+    """How many orders stand in each kind and status that is not an end, or is in doubt."""
+    query = (
+        "SELECT kind, status, count(*) FROM outbox WHERE status IN ('todo', 'doing', 'in_doubt') GROUP BY kind, status"
+    )
+    return {(kind, status): count for kind, status, count in db.execute(query)}
+
+
+def _log(db: Database, effect_id: EffectId, at: datetime, status: str, why: str | None) -> None:
+    db.execute(
+        "INSERT INTO outbox_log (outbox_id, at, status, why) VALUES (?, ?, ?, ?)", [effect_id, stamp(at), status, why]
+    )
+
+
+_Row = tuple[str, int | None, str, str, str, str, str, str | None, int, str | None, str | None]
+
+
+def _order(row: _Row) -> Order:
+    effect_id, lead_id, kind, body, status, created_at, not_before, expires_at, attempts, ref, last_error = row
+    effect: WorldEffect = codec.decode(WorldEffect, parse(body))
+    return Order(
+        effect_id=EffectId(effect_id),
+        lead_id=None if lead_id is None else LeadId(lead_id),
+        kind=kind,
+        effect=effect,
+        status=status,
+        created_at=instant(created_at),
+        not_before=instant(not_before),
+        expires_at=None if expires_at is None else instant(expires_at),
+        attempts=attempts,
+        ref=ref,
+        last_error=last_error,
+    )
