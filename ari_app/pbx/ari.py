@@ -19,26 +19,30 @@ from ari_app.pbx.models import Application, AsteriskInfo
 
 
 class Applications:
-    """Our Stasis application as Asterisk sees it."""
+    """Stasis applications as Asterisk sees them: the ones that our event socket registers."""
 
-    def __init__(self, http: AriHttp, application: str) -> None:
+    def __init__(self, http: AriHttp) -> None:
         self._http = http
-        self._application = application
 
-    async def get(self) -> Application:
-        """NotFoundError: it is not registered, and calls will not come to us."""
-        path = ("applications", self._application)
+    async def get(self, application: str) -> Application:
+        """NotFoundError: it is not registered, and its events will not come to us."""
+        path = ("applications", application)
         return await self._http.read(lambda data: Application.read(Fields(data)), "GET", path)
 
-    async def subscribe(self, *sources: str) -> None:
-        """Also events of ``channel:ID``, ``bridge:ID`` or ``endpoint:PJSIP[/NAME]`` (one of the two, or all come twice)."""
-        path = ("applications", self._application, "subscription")
-        await self._http.request("POST", path, body={"eventSource": ",".join(sources)})
+    async def subscribe(self, application: str, *sources: str) -> None:
+        """Also events of ``channel:ID``, ``bridge:ID`` or ``endpoint:PJSIP``.
 
-    async def ignore(self, types: Iterable[str]) -> None:
-        """Events of these types are not sent to us from now on."""
-        path = ("applications", self._application, "eventFilter")
-        await self._http.request("PUT", path, body={"disallowed": [{"type": name} for name in types]})
+        An endpoint's events hold all those of its channels: whoever is subscribed to both gets each of them twice.
+        """
+        path = ("applications", application, "subscription")
+        await self._http.request("POST", path, body={"eventSource": list(sources)})
+
+    async def filter(self, application: str, *, allow: Iterable[str] = (), refuse: Iterable[str] = ()) -> None:
+        """From now on events of the types ``allow`` only (if any are given), and none of the types ``refuse``."""
+        body = {
+            name: [{"type": kind} for kind in kinds] for name, kinds in (("allowed", allow), ("disallowed", refuse))
+        }
+        await self._http.request("PUT", ("applications", application, "eventFilter"), body=body)
 
 
 class Server:
@@ -96,7 +100,7 @@ class Ari:
         self.channels = Channels(self.http, application)
         self.bridges = Bridges(self.http)
         self.endpoints = Endpoints(self.http)
-        self.applications = Applications(self.http, application)
+        self.applications = Applications(self.http)
         self.server = Server(self.http)
         self.playbacks = Playbacks(self.http)
         self.recordings = Recordings(self.http)

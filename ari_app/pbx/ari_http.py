@@ -80,7 +80,8 @@ class AriHttp:
         except aiohttp.ClientError as error:
             raise UnavailableError(name, 0, str(error) or type(error).__name__) from error
         if status >= 400:
-            raise _error_class(status)(name, status, _reason(data))
+            reason = _reason(data)
+            raise _error_class(status, reason)(name, status, reason)
         if not data:
             return None
         try:
@@ -98,19 +99,19 @@ class AriHttp:
         except ValueError as error:
             raise MalformedAnswerError(f"{method} /{'/'.join(path)}", 200, str(error)) from error
 
-    async def open_events(self, application: str, *, close_within: float) -> aiohttp.ClientWebSocketResponse:
-        """The event socket of ``application``, which registers it. Pings are the caller's to send and to answer.
+    async def open_events(self, *applications: str, close_within: float) -> aiohttp.ClientWebSocketResponse:
+        """The event socket of ``applications``, which registers them. Pings are the caller's to send and to answer.
 
         Raises RefusedError, or UnavailableError when it does not open.
         """
         name = "GET /events"
-        url = self._url(("events",), {"app": application, "subscribeAll": "false"})
+        url = self._url(("events",), {"app": ",".join(applications), "subscribeAll": "false"})
         try:
             return await self._opened().ws_connect(
                 url, autoping=False, timeout=aiohttp.ClientWSTimeout(ws_close=close_within), max_msg_size=1 << 20
             )
         except aiohttp.WSServerHandshakeError as error:
-            raise _error_class(error.status)(name, error.status, error.message) from error
+            raise _error_class(error.status, error.message)(name, error.status, error.message) from error
         except (aiohttp.ClientError, TimeoutError) as error:
             raise UnavailableError(name, 0, str(error) or type(error).__name__) from error
 
@@ -125,7 +126,9 @@ class AriHttp:
         return self._session
 
 
-def _error_class(status: int) -> type[AriError]:
+def _error_class(status: int, reason: str) -> type[AriError]:
+    if status == 400 and reason.endswith("not found"):  # what addChannel says of a channel that has hung up
+        return NotFoundError
     return _ERRORS.get(status) or (ServerFaultError if status >= 500 else BadRequestError)
 
 

@@ -22,12 +22,12 @@ class Bridges:
         return await self._http.read(lambda data: Bridge.read(Fields(data)), "POST", ("bridges", bridge), body=body)
 
     async def add(self, bridge: str, *channels: str) -> None:
-        """StateConflictError: a channel that is not in our application (yet)."""
-        await self._http.request("POST", ("bridges", bridge, "addChannel"), body={"channel": ",".join(channels)})
+        """NotFoundError: a channel has gone. StateConflictError: one is not in our application (yet)."""
+        await self._http.request("POST", ("bridges", bridge, "addChannel"), body={"channel": list(channels)})
 
     async def remove(self, bridge: str, *channels: str) -> None:
         """StateConflictError: a channel that is not in this bridge (any more)."""
-        await self._http.request("POST", ("bridges", bridge, "removeChannel"), body={"channel": ",".join(channels)})
+        await self._http.request("POST", ("bridges", bridge, "removeChannel"), body={"channel": list(channels)})
 
     async def destroy(self, bridge: str) -> None:
         """Its channels stay in the application."""

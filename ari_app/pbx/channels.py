@@ -69,7 +69,9 @@ class Channels:
         self._application = application
 
     async def list(self) -> tuple[Channel, ...]:
-        return await self._http.read(lambda data: read_list(data, Channel.read), "GET", ("channels",))
+        """All legs of calls, ours or not; without the pseudo channel that carries SIP MESSAGEs through the dialplan."""
+        channels = await self._http.read(lambda data: read_list(data, Channel.read), "GET", ("channels",))
+        return tuple(channel for channel in channels if not channel.name.startswith("Message/"))
 
     async def get(self, channel: str) -> Channel:
         return await self._http.read(_read_channel, "GET", ("channels", channel))
@@ -156,7 +158,7 @@ class Channels:
     async def play(self, channel: str, media: Sequence[str], *, playback: str) -> Playback:
         """Plays one after another (``sound:/path/without/suffix``, ``tone:ring``); ``playback`` is its id."""
         path = ("channels", channel, "play", playback)
-        return await self._http.read(_read_playback, "POST", path, body={"media": ",".join(media)})
+        return await self._http.read(_read_playback, "POST", path, body={"media": list(media)})
 
     async def record(
         self,

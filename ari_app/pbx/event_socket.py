@@ -36,6 +36,10 @@ NOISE = (
 )
 """Events that nobody here uses, and that Asterisk is asked not to send."""
 
+ENDPOINT_EVENTS = ("TextMessageReceived", "ContactStatusChange", "PeerStatusChange")
+"""What is wanted of endpoints. It comes through an application of its own on the same socket: an endpoint's events hold
+those of its channels, and would bring each key press twice."""
+
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
@@ -117,7 +121,6 @@ class EventSocket:
         *,
         chance: Callable[[], float],
         timing: SocketTiming = SocketTiming(),
-        subscriptions: tuple[str, ...] = ("endpoint:PJSIP",),
     ) -> None:
         """``deliver`` must not wait and must not raise: put the event into the queue of its call and return.
 
@@ -127,7 +130,7 @@ class EventSocket:
         self._deliver = deliver
         self._chance = chance
         self._timing = timing
-        self._subscriptions = subscriptions
+        self._applications = (ari.application, f"{ari.application}-endpoints")
         self._started: datetime | None = None
         self._failures = 0
         self._pong = asyncio.Event()
@@ -147,7 +150,7 @@ class EventSocket:
     async def _session(self) -> str:
         """One connection from its opening to its end; returns why it ended."""
         try:
-            socket = await self._ari.http.open_events(self._ari.application, close_within=self._timing.close_within)
+            socket = await self._ari.http.open_events(*self._applications, close_within=self._timing.close_within)
         except AriError as error:
             return str(error)
         why = "closed"
@@ -177,7 +180,7 @@ class EventSocket:
             match message.type:
                 case aiohttp.WSMsgType.TEXT:
                     event = _parse(message.data)
-                    if isinstance(event, ApplicationReplaced) and event.application == self._ari.application:
+                    if isinstance(event, ApplicationReplaced):
                         self._deliver(event)
                         raise TakenOverError(event.application)
                     if live.is_set():
@@ -210,14 +213,15 @@ class EventSocket:
     async def _resync(self) -> list[SocketEvent]:
         """Subscribes first, looks second."""
         ari = self._ari
+        calls, endpoints = self._applications
         try:
-            await ari.applications.ignore(NOISE)
-            if self._subscriptions:
-                await ari.applications.subscribe(*self._subscriptions)
+            await ari.applications.filter(calls, refuse=NOISE)
+            await ari.applications.filter(endpoints, allow=ENDPOINT_EVENTS)
+            await ari.applications.subscribe(endpoints, "endpoint:PJSIP")
             info = await ari.server.info()
             snapshot = Snapshot(
                 info=info,
-                application=await ari.applications.get(),
+                application=await ari.applications.get(calls),
                 channels=await ari.channels.list(),
                 bridges=await ari.bridges.list(),
                 endpoints=await ari.endpoints.list(),
@@ -235,9 +239,10 @@ class EventSocket:
         while True:
             await asyncio.sleep(delay)  # noqa: TID251 - a periodic check is a wait on time
             try:
-                await self._ari.applications.get()
+                for application in self._applications:
+                    await self._ari.applications.get(application)
             except NotFoundError as error:
-                raise _LostError("Asterisk has forgotten the application; the socket was open") from error
+                raise _LostError("Asterisk has forgotten our application, and left its socket open") from error
             except UnavailableError as error:
                 raise _LostError(f"Asterisk's HTTP server does not answer: {error.reason}") from error
             delay = self._timing.check_every

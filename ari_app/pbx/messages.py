@@ -141,11 +141,6 @@ class ApplicationReplaced(AriEvent):
 
 
 @dataclass(frozen=True, slots=True)
-class EndpointStateChange(AriEvent):
-    endpoint: Endpoint
-
-
-@dataclass(frozen=True, slots=True)
 class ContactStatusChange(AriEvent):
     """A phone registered, left, or stopped answering. ``status``: ``NonQualified``, ``Reachable``, ``Unreachable``,
     ``Removed`` and the like."""
@@ -248,7 +243,6 @@ _READERS: dict[str, Callable[[_Common, Fields], AriEvent]] = {
     "RecordingFailed": lambda common, fields: RecordingFailed(*common, fields.part("recording", Recording.read)),
     "TextMessageReceived": _text_message,
     "ApplicationReplaced": lambda common, fields: ApplicationReplaced(*common),
-    "EndpointStateChange": lambda common, fields: EndpointStateChange(*common, fields.part("endpoint", Endpoint.read)),
     "ContactStatusChange": _contact,
     "PeerStatusChange": _peer,
 }

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from ari_app.pbx.fields import NO_TEXTS, Fields
+from ari_app.pbx.fields import Fields
 
 
 class ChannelState(StrEnum):
@@ -67,7 +67,7 @@ class Channel:
     place: Place
     created: datetime
     protocol_id: str = ""
-    variables: Mapping[str, str] = NO_TEXTS
+    variables: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def read(cls, fields: Fields) -> Channel:
