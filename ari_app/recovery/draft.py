@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from enum import StrEnum
 
 from ari_app.recovery.effects import (
     AlertAgent,
@@ -20,11 +21,20 @@ from ari_app.recovery.effects import (
 from ari_app.recovery.events import Facts
 from ari_app.recovery.gate import Allow, Hold, Ruling
 from ari_app.recovery.lead import Lead
-from ari_app.recovery.policy import Policy
+from ari_app.recovery.policy import Policy, PushStep
 from ari_app.recovery.values import E164, AlertReason, Channel, ConsentState, EffectId, Progress, Stage
 
-LISTEN, LEAVE, TEXT_WAIT, CALL_WATCH, WAIT = "listen", "leave", "text_wait", "call_watch", "wait"
-TIMERS = (LISTEN, LEAVE, TEXT_WAIT, CALL_WATCH, WAIT)
+
+class PlanTimer(StrEnum):
+    """What a plan waits for; one timer is armed at a time."""
+
+    LISTEN = "listen"
+    """The caller is heard out before the text."""
+    LEAVE = "leave"
+    """The caller has to be off the line before the callback."""
+    TEXT_WAIT = "text_wait"
+    CALL_WATCH = "call_watch"
+    WAIT = "wait"
 
 
 @dataclass(slots=True)
@@ -53,14 +63,18 @@ class Draft:
         outcome = "allowed" if isinstance(ruling, Allow) else "held" if isinstance(ruling, Hold) else "refused"
         self.explain(action, outcome, ruling.rule, ruling.why)
 
-    def arm(self, kind: str, after_seconds: float, since: datetime | None = None) -> None:
-        """Arm a timer ``after_seconds`` behind ``since`` (now, if None); never in the past."""
+    def arm(self, kind: PlanTimer, after_seconds: float, since: datetime | None = None) -> None:
+        """Arm the plan's timer ``after_seconds`` behind ``since`` (now, if None); never in the past."""
+        self.disarm()
         due = (since or self.at) + timedelta(seconds=after_seconds)
-        self.order(ArmTimer(kind=kind, due_at=max(due, self.at)))
+        self.order(ArmTimer(kind=kind.value, due_at=max(due, self.at)))
+        self.lead = replace(self.lead, timer=kind.value)
 
-    def disarm(self, *kinds: str) -> None:
-        for kind in kinds:
-            self.order(DisarmTimer(kind=kind))
+    def disarm(self) -> None:
+        """Forget the plan's timer, if one is armed."""
+        if self.lead.timer is not None:
+            self.order(DisarmTimer(kind=self.lead.timer))
+            self.lead = replace(self.lead, timer=None)
 
     def assign(self) -> None:
         """Give the lead the agent whose turn it is, if it has none and the group has any."""
@@ -96,6 +110,11 @@ class Draft:
         if self.lead.pushed:
             self.push()
 
+    def push_last(self) -> None:
+        """Push a lead whose plan has ended early, if the plan would have pushed it."""
+        if self.lead.pushed or any(isinstance(step, PushStep) for step in self.lead.plan):
+            self.push()
+
     def set_consent(self, number: E164, state: ConsentState, source: str, *channels: Channel) -> None:
         for channel in channels:
             self.order(SetConsent(number=number, channel=channel, state=state, source=source))
@@ -106,9 +125,9 @@ class Draft:
         if lead.stage is Stage.IDLE and Progress.PENDING not in (lead.text, lead.callback):
             return
         self.order(CancelPending(kinds=("text", "callback", "email"), why=why))
-        self.disarm(*TIMERS)
+        self.disarm()
         self.lead = replace(
-            lead,
+            self.lead,
             stage=Stage.IDLE,
             cursor=len(lead.plan),
             text=Progress.CANCELLED if lead.text is Progress.PENDING else lead.text,

@@ -238,7 +238,7 @@ class Facts:
     text_window_until: end of the time in which no further text-back may go, None when there is none.
     callbacks, replies: to this number in the last 24 h. contact_opens: end of the quiet hours; None outside of them.
     never_contact_time: quiet hours of the number's possible zones never end together.
-    office_open, opens_at: business hours. agent: whose turn it is. name, email: from the people list.
+    agent: whose turn it is. name, email: from the people list.
     gateway: for texts to the number, None without a route. may_call_back: callbacks may go there.
     """
 
@@ -251,8 +251,6 @@ class Facts:
     replies: int = 0
     contact_opens: datetime | None = None
     never_contact_time: bool = False
-    office_open: bool = True
-    opens_at: datetime | None = None
     agent: str | None = None
     name: str | None = None
     email: str | None = None

@@ -95,13 +95,13 @@ def may_call_back(
     return Allow("CNS-02", "the caller heard the notice and did not object")
 
 
-def may_reply(facts: Facts, policy: Policy) -> Ruling:
-    """An automatic reply to a text (REV-04, REV-08). Loops with other machines end at the daily limit."""
+def may_reply(facts: Facts, policy: Policy, rule: str) -> Ruling:
+    """An automatic reply to a text, under ``rule`` (REV-04, -08, -09). Loops with other machines end at the daily limit."""
     if facts.gateway is None:
         return Refuse("GEO-07", "no text route leads to this destination")
     if facts.replies >= policy.text_rules.replies_per_day:
         return Refuse("FRQ-06", f"{facts.replies} automatic replies to this number in the last 24 hours")
-    return Allow("REV-04", "an answer to the person's own text")
+    return Allow(rule, "an answer to the person's own text")
 
 
 def may_email(facts: Facts) -> Ruling:

@@ -28,6 +28,7 @@ class Lead:
     """A person who tried to reach an office, and what has been done about it.
 
     call_id, on_line: the missed call heard of last, and whether its caller is still on the line.
+    timer: the plan's timer that is armed.
     plan, cursor: the steps taken over when the plan began (a reload does not touch them), and the next one.
     plan_at: the missed call that the plan answers. waited_seconds: sum of the waits before the cursor.
     """
@@ -46,6 +47,7 @@ class Lead:
     opened_at: datetime
 
     stage: Stage = Stage.IDLE
+    timer: str | None = None
     plan_name: str | None = None
     plan: tuple[PlanStep, ...] = ()
     cursor: int = 0

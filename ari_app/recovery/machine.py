@@ -18,7 +18,7 @@ from datetime import timedelta
 from typing import assert_never
 
 from ari_app.recovery import gate, plan
-from ari_app.recovery.draft import CALL_WATCH, LEAVE, LISTEN, TEXT_WAIT, WAIT, Draft
+from ari_app.recovery.draft import Draft, PlanTimer
 from ari_app.recovery.effects import Decision, Effect, SendText, TextPurpose
 from ari_app.recovery.events import (
     CallAnswered,
@@ -74,7 +74,9 @@ def step(lead: Lead | None, event: Event, facts: Facts, policy: Policy, seq: int
     """The lead after ``event``. seq: the event's number in the journal, from which the ids of effects are made."""
     if lead is None:
         return _without_lead(event, facts, policy, seq)
-    draft = Draft(lead, seq, event.at, facts, policy)
+    # A no that was said at another office counts here, too.
+    said_no = facts.text.state is ConsentState.OPTED_OUT
+    draft = Draft(replace(lead, opted_out=said_no), seq, event.at, facts, policy)
     _apply(draft, event)
     return Step(draft.lead, tuple(draft.effects), tuple(draft.decisions))
 
@@ -113,7 +115,7 @@ def _apply(draft: Draft, event: Event) -> None:
         case LeadClosed(by=by):
             draft.stop_plan(f"closed by {by}")
             draft.lead = replace(draft.lead, closed_by=by)
-            draft.push_again()
+            draft.push_last()
         case OptOutRecorded(number=number, by=by):
             _no_more(draft, number, f"agent:{by}")
         case _:
@@ -149,7 +151,7 @@ def _missed(draft: Draft, event: CallMissed) -> None:
     plan.take_over(draft, draft.policy.plans[event.plan])
     if event.on_line and draft.policy.text_rules.hold_seconds > 0:
         draft.lead = replace(draft.lead, stage=Stage.LISTENING)
-        draft.arm(LISTEN, draft.policy.text_rules.hold_seconds)
+        draft.arm(PlanTimer.LISTEN, draft.policy.text_rules.hold_seconds)
     else:
         plan.resume(draft)
 
@@ -160,7 +162,7 @@ def _left(draft: Draft, call_id: str) -> None:
         return
     draft.lead = replace(draft.lead, on_line=False)
     if draft.lead.stage is Stage.LISTENING:
-        draft.disarm(LISTEN, LEAVE)
+        draft.disarm()
         plan.resume(draft)
 
 
@@ -168,14 +170,14 @@ def _reached(draft: Draft, by: str) -> None:
     """The caller speaks with a person of the brokerage."""
     draft.stop_plan("the caller reached a person")
     draft.lead = replace(draft.lead, reached_by=by, engaged=True)
-    draft.push_again()
+    draft.push_last()
 
 
 def _key(draft: Draft, event: KeyPressed) -> None:
     lead = draft.lead
     if event.key == KEY_NEVER and lead.number is not None:
         _no_more(draft, lead.number, f"key:{KEY_NEVER}")
-        draft.alert(AlertReason.MISSED)
+        draft.alert(AlertReason.OPTED_OUT)
     elif event.key == KEY_CALL_NOW and event.call_id == lead.call_id:
         # A press is an answer to the notice, so the notice was heard, wherever in it the press came.
         draft.lead = replace(lead, pressed_one_at=event.at, notice_heard=True)
@@ -193,7 +195,7 @@ def _callback_ended(draft: Draft, event: CallbackEnded) -> None:
         return
     waiting = draft.lead.stage is Stage.CALLING
     if waiting:
-        draft.disarm(CALL_WATCH)
+        draft.disarm()
     answered = draft.lead.callback_answered
     draft.lead = replace(
         draft.lead,
@@ -211,7 +213,7 @@ def _callback_ended(draft: Draft, event: CallbackEnded) -> None:
         case CallbackEnd.REACHED_PERSON:
             _reached(draft, event.by or "a person")
             return
-        case CallbackEnd.WANTED_PERSON:
+        case CallbackEnd.WANTED_PERSON if not plan.tells_soon(draft):
             draft.alert(AlertReason.WANTS_PERSON)
         case _:
             pass
@@ -229,7 +231,8 @@ def _text_received(draft: Draft, event: TextReceived) -> None:
         if word is Keyword.STOP:
             _no_more(draft, number, "sms:stop", tell_crm=False)
         _answer_keyword(draft, word, number, event.recipient, draft.lead.office)
-        draft.push_again()
+        if word is not Keyword.HELP:
+            draft.push_last()
         return
     draft.assign()
     draft.lead = draft.lead.with_reply(event.body)
@@ -254,7 +257,8 @@ def _answer_keyword(draft: Draft, word: Keyword, number: E164, sender: str, offi
     if repeated:
         draft.explain(purpose.value, "skipped", "REV-04", "this was confirmed before: one confirmation, no more")
         return
-    ruling = gate.may_reply(draft.facts, draft.policy)
+    rule = {Keyword.STOP: "REV-04", Keyword.START: "REV-09", Keyword.HELP: "REV-08"}[word]
+    ruling = gate.may_reply(draft.facts, draft.policy, rule)
     draft.explain_ruling(purpose.value, ruling)
     if isinstance(ruling, gate.Allow):
         assert draft.facts.gateway is not None
@@ -263,7 +267,7 @@ def _answer_keyword(draft: Draft, word: Keyword, number: E164, sender: str, offi
                 purpose=purpose,
                 to=number,
                 sender=sender,
-                body=template.render(plan.values(draft)),
+                body=template.render(plan.values(draft, draft.at)),
                 gateway=draft.facts.gateway,
                 office=office,
                 not_before=None,
@@ -292,7 +296,7 @@ def _no_more(draft: Draft, number: E164, source: str, *, tell_crm: bool = True) 
     draft.stop_plan("the person asked not to be contacted")
     draft.lead = replace(draft.lead, opted_out=True)
     if tell_crm:
-        draft.push_again()
+        draft.push_last()
 
 
 # -------------------------------------------------------------------------------------------------- outcomes and time
@@ -314,37 +318,40 @@ def _settled(draft: Draft, event: EffectSettled) -> None:
             draft.lead = replace(lead, text=_OUTCOMES[event.outcome])
         if event.outcome == "in_doubt":
             draft.explain("text", "held", "DBT-01", "nobody knows whether it went out: it is not sent again")
-            draft.alert(AlertReason.TEXT_IN_DOUBT)
-        elif event.outcome == "failed":
-            draft.alert(AlertReason.TEXT_FAILED)
+        if event.outcome in ("in_doubt", "failed") and not plan.tells_soon(draft):
+            draft.alert(AlertReason.TEXT_IN_DOUBT if event.outcome == "in_doubt" else AlertReason.TEXT_FAILED)
         if lead.stage is Stage.TEXTING:
-            draft.disarm(TEXT_WAIT)
+            draft.disarm()
             plan.advance(draft)
     elif event.effect_id == lead.callback_effect and event.outcome != "done":
         draft.lead = replace(lead, callback=_OUTCOMES[event.outcome])
         if lead.stage is Stage.CALLING:
-            draft.disarm(CALL_WATCH)
+            draft.disarm()
             plan.advance(draft)
 
 
 def _timer(draft: Draft, kind: str) -> None:
-    stage = draft.lead.stage
-    if kind == LISTEN and stage is Stage.LISTENING:
-        plan.resume(draft)
-    elif kind == LEAVE and stage is Stage.LISTENING:
-        # Nobody told us that the caller left; the plan must not hang on it.
-        draft.lead = replace(draft.lead, on_line=False)
-        plan.resume(draft)
-    elif kind == TEXT_WAIT and stage is Stage.TEXTING:
-        draft.explain("text", "held", "PLAN", "no outcome yet: the plan goes on")
-        plan.advance(draft)
-    elif kind == CALL_WATCH and stage is Stage.CALLING:
-        draft.lead = replace(draft.lead, callback=Progress.FAILED)
-        draft.explain("callback", "refused", "PLAN", "nothing was heard of the callback: a person is told")
-        draft.alert(AlertReason.CALLBACK_LOST)
-        plan.advance(draft)
-    elif kind == WAIT and stage is Stage.WAITING:
-        plan.after_wait(draft)
+    if kind != draft.lead.timer:
+        return
+    draft.lead = replace(draft.lead, timer=None)
+    match kind:
+        case PlanTimer.LISTEN:
+            plan.resume(draft)
+        case PlanTimer.LEAVE:
+            # Nobody told us that the caller left; the plan must not hang on it.
+            draft.lead = replace(draft.lead, on_line=False)
+            plan.resume(draft)
+        case PlanTimer.TEXT_WAIT:
+            draft.explain("text", "held", "PLAN", "no outcome yet: the plan goes on")
+            plan.advance(draft)
+        case PlanTimer.CALL_WATCH:
+            draft.lead = replace(draft.lead, callback=Progress.FAILED)
+            draft.explain("callback", "refused", "PLAN", "nothing was heard of the callback: a person is told")
+            if not plan.tells_soon(draft):
+                draft.alert(AlertReason.CALLBACK_LOST)
+            plan.advance(draft)
+        case _:
+            plan.after_wait(draft)
 
 
 # ------------------------------------------------------------------------------------------------------ without a lead

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta, tzinfo
 from typing import assert_never
 
 from ari_app.recovery import gate
-from ari_app.recovery.draft import CALL_WATCH, LEAVE, TEXT_WAIT, WAIT, Draft
+from ari_app.recovery.draft import Draft, PlanTimer
 from ari_app.recovery.effects import PlaceCallback, SendEmail, SendText, TextPurpose
 from ari_app.recovery.policy import (
     AlertStep,
@@ -25,7 +25,7 @@ from ari_app.recovery.policy import (
     WaitStep,
 )
 from ari_app.recovery.templates import first_name
-from ari_app.recovery.values import AlertReason, Progress, Stage
+from ari_app.recovery.values import AlertReason, CallbackEnd, Progress, Stage
 
 
 def resume(draft: Draft) -> None:
@@ -113,12 +113,11 @@ def _blocks(draft: Draft, step: PlanStep) -> bool:
         case CallStep():
             return _call(draft)
         case AlertStep(to):
-            reason = AlertReason.MISSED if draft.lead.waited_seconds == 0 else AlertReason.ESCALATION
-            draft.alert(reason, to)
+            draft.alert(_reason(draft), to)
             return False
         case WaitStep(seconds):
             draft.lead = replace(draft.lead, waited_seconds=draft.lead.waited_seconds + seconds, stage=Stage.WAITING)
-            draft.arm(WAIT, draft.lead.waited_seconds, since(draft))
+            draft.arm(PlanTimer.WAIT, draft.lead.waited_seconds, since(draft))
             return True
         case EmailStep(template):
             _email(draft, template)
@@ -128,6 +127,32 @@ def _blocks(draft: Draft, step: PlanStep) -> bool:
             return False
         case _:
             assert_never(step)
+
+
+def _reason(draft: Draft) -> AlertReason:
+    """Why the plan tells a person, at this point of it."""
+    lead = draft.lead
+    if lead.waited_seconds > 0:
+        return AlertReason.ESCALATION
+    if lead.callback_end is CallbackEnd.WANTED_PERSON:
+        return AlertReason.WANTS_PERSON
+    if lead.callback is Progress.FAILED and lead.callback_end is None:
+        return AlertReason.CALLBACK_LOST
+    return {Progress.FAILED: AlertReason.TEXT_FAILED, Progress.IN_DOUBT: AlertReason.TEXT_IN_DOUBT}.get(
+        lead.text, AlertReason.MISSED
+    )
+
+
+def tells_soon(draft: Draft) -> bool:
+    """Whether the plan tells a person before it waits for the next time: then nobody is told twice."""
+    if draft.lead.stage is Stage.IDLE:
+        return False
+    for step in draft.lead.plan[draft.lead.cursor :]:
+        if isinstance(step, WaitStep):
+            return False
+        if isinstance(step, AlertStep):
+            return True
+    return False
 
 
 def _text(draft: Draft, step: TextStep) -> bool:
@@ -143,14 +168,15 @@ def _text(draft: Draft, step: TextStep) -> bool:
     assert lead.number is not None
     assert facts.gateway is not None
     held = ruling.until if isinstance(ruling, gate.Hold) else None
-    template = draft.policy.texts[step.template if facts.office_open else step.after_hours]
     goes_at = held or draft.at
+    is_open = draft.policy.offices[lead.office].hours.is_open(goes_at)
+    template = draft.policy.texts[step.template if is_open else step.after_hours]
     effect = draft.order(
         SendText(
             purpose=TextPurpose.TEXT_BACK,
             to=lead.number,
             sender=lead.dialled,
-            body=template.render(values(draft)),
+            body=template.render(values(draft, goes_at)),
             gateway=facts.gateway,
             office=lead.office,
             not_before=held,
@@ -162,7 +188,7 @@ def _text(draft: Draft, step: TextStep) -> bool:
     if held is not None:
         return False
     draft.lead = replace(draft.lead, stage=Stage.TEXTING)
-    draft.arm(TEXT_WAIT, rules.outcome_seconds)
+    draft.arm(PlanTimer.TEXT_WAIT, rules.outcome_seconds)
     return True
 
 
@@ -170,12 +196,12 @@ def _call(draft: Draft) -> bool:
     if draft.lead.on_line:
         # The notice may still be playing, and a key may still come: nobody is called while on the line with us.
         draft.lead = replace(draft.lead, stage=Stage.LISTENING, cursor=draft.lead.cursor - 1)
-        draft.arm(LEAVE, draft.policy.callback.expires_seconds, since(draft))
+        draft.arm(PlanTimer.LEAVE, draft.policy.callback.expires_seconds, since(draft))
         return True
     if not place_callback(draft):
         return False
     draft.lead = replace(draft.lead, stage=Stage.CALLING)
-    draft.arm(CALL_WATCH, draft.policy.callback.expires_seconds + draft.policy.callback.longest_seconds)
+    draft.arm(PlanTimer.CALL_WATCH, draft.policy.callback.expires_seconds + draft.policy.callback.longest_seconds)
     return True
 
 
@@ -219,7 +245,7 @@ def _email(draft: Draft, name: str) -> None:
     if isinstance(ruling, gate.Allow):
         assert draft.facts.email is not None
         template = draft.policy.emails[name]
-        known = values(draft)
+        known = values(draft, draft.at)
         draft.order(
             SendEmail(
                 to=draft.facts.email,
@@ -230,11 +256,11 @@ def _email(draft: Draft, name: str) -> None:
         )
 
 
-def values(draft: Draft) -> dict[str, str | None]:
-    """What the fields of a template stand for, for this lead and now."""
+def values(draft: Draft, goes_at: datetime) -> dict[str, str | None]:
+    """What the fields of a template stand for, in what this lead is sent at ``goes_at``."""
     lead, policy = draft.lead, draft.policy
     office = policy.offices[lead.office]
-    opens_at = draft.facts.opens_at
+    opens_at = None if office.hours.is_open(goes_at) else office.hours.next_opening(goes_at)
     agent = policy.agents.get(lead.agent or "")
     return {
         "brokerage": policy.brokerage,
@@ -243,7 +269,7 @@ def values(draft: Draft) -> dict[str, str | None]:
         "name": first_name(lead.name),
         "listing": lead.listing,
         "time": clock_face(since(draft).astimezone(office.hours.zone)),
-        "open_time": None if opens_at is None else opening_words(opens_at, draft.at, office.hours.zone),
+        "open_time": None if opens_at is None else opening_words(opens_at, goes_at, office.hours.zone),
         "agent": None if agent is None else agent.name,
     }
 

@@ -156,6 +156,8 @@ class AlertReason(StrEnum):
     TEXT_FAILED = "text_failed"
     TEXT_IN_DOUBT = "text_in_doubt"
     CALLBACK_LOST = "callback_lost"
+    OPTED_OUT = "opted_out"
+    """The caller does not want to be contacted automatically; a person decides what else to do."""
 
 
 @dataclass(frozen=True, slots=True)

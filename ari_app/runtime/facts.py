@@ -36,9 +36,7 @@ def look_up(
     office: str | None,
     group: str | None,
 ) -> Facts:
-    """Everything known at ``at`` about the person behind ``number`` and about the office."""
-    hours = policy.offices[office].hours if office is not None and office in policy.offices else None
-    is_open = hours is None or hours.is_open(at)
+    """Everything known at ``at`` about the person behind ``number``."""
     team = policy.groups[group].agents if group is not None and group in policy.groups else ()
     known = None if number is None else people.person(db, number)
     opens, never = _quiet(policy, number, at)
@@ -52,8 +50,6 @@ def look_up(
         replies=0 if number is None else outbox.count_since(db, number, "text", at - DAY, replies=True),
         contact_opens=opens,
         never_contact_time=never,
-        office_open=is_open,
-        opens_at=None if is_open or hours is None else hours.next_opening(at),
         agent=None if group is None else next_in_turn(team, people.last_turn(db, group)),
         name=None if known is None else known.name,
         email=None if known is None else known.email,
