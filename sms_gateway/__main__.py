@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import logging
 import os
 import random
 import sys
@@ -96,6 +97,7 @@ def _parser() -> argparse.ArgumentParser:
     alphabets = [alphabet.value for alphabet in Alphabet if alphabet is not Alphabet.UCS2]
     parser.add_argument("--alphabet", choices=alphabets, default=Alphabet.GSM.value, help="what data_coding 0 means")
     parser.add_argument("--wait-receipt", type=float, metavar="SECONDS", help="wait that long for receipts and replies")
+    parser.add_argument("--verbose", action="store_true", help="log what the connection does, to standard error")
     parser.add_argument("--json", action="store_true", help="one JSON object a line instead of sentences")
     return parser
 
@@ -140,7 +142,7 @@ async def _run(arguments: argparse.Namespace) -> int:
         return _UNUSABLE
     async with gateway:
         try:
-            await gateway.wait_bound(options.connect_seconds + options.response_seconds)
+            await gateway.wait_bound(options.connect_seconds + options.response_seconds, persist=False)
         except (BindRefused, NotSent) as error:
             report.say("unbound", f"Not bound to {options.host}:{options.port}: {_sentence(error)}.", error=str(error))
             return _UNUSABLE
@@ -207,8 +209,10 @@ def _sentence(error: SmsError) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse, run, and give the exit status."""
+    parsed = _parser().parse_args(arguments)
+    logging.basicConfig(level=logging.DEBUG if parsed.verbose else logging.CRITICAL)
     try:
-        return asyncio.run(_run(_parser().parse_args(arguments)))
+        return asyncio.run(_run(parsed))
     except KeyboardInterrupt:
         return _REFUSED
 

@@ -127,17 +127,23 @@ class SmppGateway:
             case Closed(reason, name, code, _, _) if reason is CloseReason.BIND_REFUSED and code in status.BIND_FATAL:
                 self._sender.close(f"the carrier refuses the bind: {name} (0x{code:02X})")
 
-    async def wait_bound(self, within_seconds: float) -> None:
-        """Return once every bind stands. Raises BindRefused if the carrier lets us in never, NotSent if not in time."""
+    async def wait_bound(self, within_seconds: float, *, persist: bool = True) -> None:
+        """Return once every bind stands.
+
+        Raises BindRefused if the carrier does not let us in, NotSent if it takes too long, or, unless ``persist``, at
+        the first failure.
+        """
         try:
             async with asyncio.timeout(within_seconds):
                 for link in self._links:
-                    await link.settled.wait()
+                    while link.status.state is not LinkState.BOUND:
+                        if link.refusal is not None:
+                            raise link.refusal
+                        if link.status.state is LinkState.STOPPED or (link.status.attempts and not persist):
+                            raise NotSent(self._why_not())
+                        await link.changed.wait()
         except TimeoutError as error:
             raise NotSent(self._why_not()) from error
-        for link in self._links:
-            if link.refusal is not None:
-                raise link.refusal
 
     def rebind(self) -> None:
         """Connect again at once, also after a refusal: for a person who has mended its cause."""

@@ -57,8 +57,8 @@ class Link:
         self._refusal: BindRefused | None = None
         self._stopping = False
         self._wake = asyncio.Event()
-        self.settled = asyncio.Event()
-        """Set while the link is bound, refused or stopped, that is, while waiting longer changes nothing."""
+        self.changed = asyncio.Event()
+        """Set, and replaced by another, whenever the state changes."""
 
     @property
     def status(self) -> BindStatus:
@@ -165,10 +165,8 @@ class Link:
 
     def _become(self, state: LinkState) -> None:
         self._state = state
-        if state in {LinkState.BOUND, LinkState.REFUSED, LinkState.STOPPED}:
-            self.settled.set()
-        else:
-            self.settled.clear()
+        self.changed.set()
+        self.changed = asyncio.Event()
 
     def _event(self, connection: Connection, event: Event) -> None:
         link = f"{self._options.host}:{self._options.port}"

@@ -6,6 +6,7 @@ _BURST_SECONDS = 0.02  # what the carrier sees as one moment, and a loop's timer
 _CALM_SECONDS = 1.0
 _RECOVERY_PER_SECOND = 1.1
 _SLOWEST = 0.1
+_ROUNDING = 1e-6
 
 
 class TokenBucket:
@@ -36,7 +37,7 @@ class TokenBucket:
         if self._rate < self._granted and now > self._lowered_at + _CALM_SECONDS:
             self._rate = min(self._granted, self._rate * _RECOVERY_PER_SECOND**elapsed)
         self._tokens = min(max(1.0, self._rate * _BURST_SECONDS), self._tokens + elapsed * self._rate)
-        if self._tokens < 1.0:
+        if self._tokens < 1.0 - _ROUNDING:
             return (1.0 - self._tokens) / self._rate
         self._tokens -= 1.0
         self._count(now)
@@ -50,7 +51,7 @@ class TokenBucket:
         self._count(now)
         real = max(self._spent, self._spent_before, 1)
         self._rate = max(_SLOWEST, min(self._rate, real) / 2)
-        self._tokens = 0.0
+        self._tokens, self._filled_at = 0.0, now
         self._lowered_at = now
 
     def _count(self, now: float) -> None:
