@@ -192,7 +192,8 @@ def test_receipts_are_known_by_their_form(text: str, receipt: bool) -> None:
 
 @given(st.text(), st.text(), st.integers(), st.binary(max_size=4))
 def test_no_receipt_is_unreadable(text: str, message_id: str, state: int, network_error: bytes) -> None:
-    assert parse(text, message_id=message_id, message_state=state, network_error=network_error, user_reference=7)
+    receipt = parse(text, message_id=message_id, message_state=state, network_error=network_error, user_reference=7)
+    assert receipt.user_reference == 7
 
 
 @given(
