@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -42,14 +43,15 @@ class AriHttp:
     def __init__(self, url: str, user: str, password: str, *, connections: int, within: float) -> None:
         """``url`` is Asterisk's HTTP server (``http://127.0.0.1:8088``); ``within`` bounds each request, in seconds."""
         self._root = URL(url.rstrip("/") + "/ari")
-        self._auth = aiohttp.BasicAuth(user, password, encoding="utf-8")
+        login = base64.b64encode(f"{user}:{password}".encode()).decode()
+        self._headers = {"Authorization": f"Basic {login}"}  # RFC 7617
         self._connections = connections
         self._timeout = aiohttp.ClientTimeout(total=within)
         self._session: aiohttp.ClientSession | None = None
 
     async def open(self) -> None:
         connector = aiohttp.TCPConnector(limit=self._connections, keepalive_timeout=KEEP_ALIVE_SECONDS)
-        self._session = aiohttp.ClientSession(connector=connector, auth=self._auth, timeout=self._timeout)
+        self._session = aiohttp.ClientSession(connector=connector, headers=self._headers, timeout=self._timeout)
 
     async def close(self) -> None:
         if self._session is not None:

@@ -67,7 +67,8 @@ class Call(pj.Call):  # type: ignore[misc]
 
     def audio(self) -> Any:
         """The active audio stream, if there is one."""
-        for index, media in enumerate(self.getInfo().media):
+        info = self.getInfo()  # its list of media is freed with it
+        for index, media in enumerate(info.media):
             if media.type == pj.PJMEDIA_TYPE_AUDIO and media.status == pj.PJSUA_CALL_MEDIA_ACTIVE:
                 return pj.AudioMedia.typecastFromMedia(self.getMedia(index))
         return None

@@ -1,0 +1,142 @@
+"""baresip as a phone: another SIP stack than PJSIP on both ends, for what two of a kind would agree on and be wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import tempfile
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from tests.support.phones import PhoneError
+from tests.support.ports import free_port
+
+_CONFIG = """\
+poll_method epoll
+call_local_timeout 120
+call_max_calls 2
+sip_listen 127.0.0.1:{sip}
+audio_player aubridge,nil
+audio_source {source}
+audio_alert aubridge,nil
+auplay_srate 8000
+ausrc_srate 8000
+rtp_ports {rtp}-{rtp_last}
+net_interface 127.0.0.1
+module_path /usr/lib/baresip/modules
+module g711.so
+module aubridge.so
+module aufile.so
+module ctrl_tcp.so
+module_tmp account.so
+module_app menu.so
+ctrl_tcp_listen 127.0.0.1:{control}
+"""
+
+
+class Baresip:
+    """A registered baresip, driven over its ctrl_tcp module (netstrings of JSON). Use it with ``async with``."""
+
+    def __init__(self, user: str, password: str, registrar: str, *, speak: Path | None = None) -> None:
+        """``speak``: a WAV file (8 kHz, 16 bits, one channel) that it speaks into its calls."""
+        self._folder = tempfile.TemporaryDirectory(prefix="baresip-")
+        self._control = free_port()
+        rtp = free_port() & ~1
+        folder = Path(self._folder.name)
+        source = f"aufile,{speak}" if speak else "aubridge,nil"
+        config = _CONFIG.format(sip=free_port(), source=source, rtp=rtp, rtp_last=rtp + 20, control=self._control)
+        (folder / "config").write_text(config, encoding="utf-8")
+        account = f"<sip:{user}@{registrar};transport=udp>;auth_user={user};auth_pass={password};regint=300"
+        (folder / "accounts").write_text(f"{account};audio_codecs=PCMU/8000/1\n", encoding="utf-8")
+        (folder / "contacts").touch()
+        self.user = user
+        self.events: list[dict[str, Any]] = []
+        self._seen = 0
+        self._process: asyncio.subprocess.Process | None = None
+        self._reader: asyncio.StreamReader | None = None
+        self._writer: asyncio.StreamWriter | None = None
+
+    async def __aenter__(self) -> Self:
+        self._process = await asyncio.create_subprocess_exec(
+            *("baresip", "-4", "-f", self._folder.name),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+        async with asyncio.timeout(10.0):
+            while self._writer is None:
+                try:
+                    self._reader, self._writer = await asyncio.open_connection("127.0.0.1", self._control)
+                except ConnectionError:
+                    await self._pause()
+            while not await self._registered():
+                await self._pause()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._process is not None
+        if self._writer is not None:
+            self._writer.close()
+        if self._process.returncode is None:
+            self._process.terminate()
+            try:
+                async with asyncio.timeout(3.0):
+                    await self._process.wait()
+            except TimeoutError:
+                self._process.kill()
+                await self._process.wait()
+        self._folder.cleanup()
+
+    def call(self, to: str) -> None:
+        self._order("dial", to)
+
+    def answer(self) -> None:
+        self._order("accept")
+
+    def hang_up(self) -> None:
+        self._order("hangup")
+
+    async def heard(self, kind: str, *, within: float = 10.0) -> dict[str, Any]:
+        """The next event of that type: ``CALL_INCOMING``, ``CALL_ESTABLISHED``, ``CALL_CLOSED`` and so on.
+
+        Raises PhoneError with the types so far when it does not come in time.
+        """
+        try:
+            async with asyncio.timeout(within):
+                while True:
+                    while self._seen < len(self.events):
+                        event = self.events[self._seen]
+                        self._seen += 1
+                        if event.get("type") == kind:
+                            return event
+                    self.events.append(await self._read())
+        except TimeoutError:
+            story = [event.get("type") for event in self.events]
+            raise PhoneError(f"{self.user}: no {kind} within {within:g} s; so far {story}") from None
+
+    async def _registered(self) -> bool:
+        """Asks, because REGISTER_OK came and went before we could listen."""
+        self._order("reginfo")
+        while True:
+            message = await self._read()
+            if message.get("response"):
+                return "OK" in str(message.get("data"))
+            self.events.append(message)
+
+    @staticmethod
+    async def _pause() -> None:
+        await asyncio.sleep(0.02)  # noqa: TID251 - it gives no sign of life that could be awaited
+
+    async def _read(self) -> dict[str, Any]:
+        assert self._reader is not None
+        length = int((await self._reader.readuntil(b":"))[:-1])
+        message: dict[str, Any] = json.loads((await self._reader.readexactly(length + 1))[:-1])
+        return message
+
+    def _order(self, command: str, parameters: str = "") -> None:
+        assert self._writer is not None
+        text = json.dumps({"command": command, "params": parameters}).encode()
+        self._writer.write(b"%d:%s," % (len(text), text))
