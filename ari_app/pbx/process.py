@@ -146,7 +146,7 @@ class AsteriskProcess:
                 raise AsteriskFailedError("a child that dies with us needs setpriv (package util-linux)")
             switch = [*(switch or [setpriv]), "--pdeathsig=KILL"]
         command = [*switch, *self._host.command, "-C", str(self._folders.configuration), "-fn"]
-        environment = {"PATH": os.environ.get("PATH", os.defpath), "LANG": "C.UTF-8", "HOME": str(self._folders.lib)}
+        environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", "HOME": str(self._folders.lib)}
         if "TZ" in os.environ:
             environment["TZ"] = os.environ["TZ"]
         with self._folders.console.open("wb") as console:

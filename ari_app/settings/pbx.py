@@ -95,6 +95,8 @@ class Trunk(Section):
     port: Port = 5060
     match: tuple[IPv4Network | IPv6Network, ...] = Field(min_length=1)
     registration: Registration | None = None
+    qualify: bool = True
+    """Ask the carrier each minute whether it is there, and place no call when it is not. Some never answer OPTIONS."""
     codecs: tuple[Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+$")], ...] = ("ulaw", "alaw")
     international_prefix: Annotated[str, StringConstraints(pattern=r"^\+?[0-9]{0,6}$")] = "+"
     """What the carrier wants before the country code in a dialled number: ``+``, nothing, or digits such as ``011``."""
