@@ -77,6 +77,7 @@ class AsteriskProcess:
 
         Raises AsteriskFailedError when we may not (it belongs to somebody else).
         """
+        self._reap()
         pid = self._pid()
         if pid is None:
             return False
@@ -193,8 +194,9 @@ class AsteriskProcess:
         return pid if str(self._folders.configuration).encode() in words else None
 
     def _reap(self) -> None:
-        if self._started is not None:
-            self._started.poll()
+        """Takes leave of a child of ours that has ended."""
+        if self._started is not None and self._started.poll() is not None:
+            self._started = None
 
 
 def _ended(descriptor: int, within: float) -> bool:

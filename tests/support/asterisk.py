@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import shutil
 import signal
 import socket
@@ -96,9 +97,10 @@ class TestPbx:
     def render(self) -> list[Path]:
         return render(self.telephony, self.secrets, self.host, self.folders, self.dialplan)
 
-    def start(self) -> None:
+    def start(self, *, child: bool = True) -> None:
+        """``child``: it ends with the thread that starts it."""
         account = choose_account((self.folders.base, self.host.modules), print)
-        self.process.start(self.telephony.pbx, account, child=True)
+        self.process.start(self.telephony.pbx, account, child=child)
 
     def kill(self) -> None:
         """Ends it as a power cut would."""
@@ -107,6 +109,7 @@ class TestPbx:
         descriptor = os.pidfd_open(status.pid)
         try:
             signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+            assert select.select([descriptor], [], [], 5.0)[0], "it outlived SIGKILL"
         finally:
             os.close(descriptor)
         self.process.stop()
