@@ -103,7 +103,8 @@ class Draft:
     def push(self) -> None:
         """Push the lead as it stands now."""
         self.lead = replace(self.lead, pushed=True)
-        self.order(PushLead(record=self.lead.record()))
+        for target in self.policy.crm:
+            self.order(PushLead(target=target, record=self.lead.record()))
 
     def push_again(self) -> None:
         """Push a change of a lead that the CRM already has."""

@@ -118,8 +118,9 @@ class SendEmail:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PushLead:
-    """Push the lead to every CRM that is configured."""
+    """Push the lead to a CRM. target: its name in the settings."""
 
+    target: str
     record: LeadRecord
 
 

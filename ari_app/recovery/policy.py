@@ -257,6 +257,8 @@ class Policy:
     callback_to: tuple[Pattern, ...]
     """Destinations that callbacks may be placed to."""
     blocked: tuple[Pattern, ...]
+    crm: tuple[str, ...]
+    """Names of the CRMs that leads are pushed to."""
 
     def entry_for(self, dialled: str) -> NumberEntry | None:
         """The most specific entry that matches ``dialled`` (with or without ``+``)."""

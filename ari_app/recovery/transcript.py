@@ -121,8 +121,8 @@ def describe_effect(effect: Effect, zone: tzinfo) -> str:
             return f"alert {', '.join(agents)}: {reason}"
         case SendEmail(to=to, template=template):
             return f"email {template} to {to}"
-        case PushLead(record=record):
-            return f"push lead {record.lead_id}"
+        case PushLead(target=target, record=record):
+            return f"push lead {record.lead_id} to {target}"
         case ArmTimer(kind=kind, due_at=due_at):
             return f"timer {kind} due {_clock(due_at, zone)}"
         case DisarmTimer(kind=kind):

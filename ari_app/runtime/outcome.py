@@ -11,9 +11,14 @@ from ari_app.store.outbox import Order
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The world accepted it. ref: what the target calls it."""
+    """The world accepted it. ref: what the target calls it.
+
+    gateway, message_ids: for a text, by whom it went and the canonical id of each segment, so that receipts find it.
+    """
 
     ref: str | None = None
+    gateway: str | None = None
+    message_ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ adapter ── event ──► record ── BEGIN IMMEDIATE ── journal, ste
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -47,7 +47,8 @@ from ari_app.recovery.policy import Policy
 from ari_app.recovery.values import E164, Channel, ConsentState, EffectId, LeadId, NumberKind
 from ari_app.runtime.facts import kind_of, look_up
 from ari_app.runtime.outcome import Done, Failed, InDoubt, Outcome, Refused, RetryAt
-from ari_app.store import journal, outbox, people, timers
+from ari_app.runtime.receipts import apply_parked
+from ari_app.store import journal, outbox, people, receipts, timers
 from ari_app.store.db import Database, Store
 from ari_app.store.outbox import Order
 
@@ -67,6 +68,11 @@ class Recorded:
 _STATUS: dict[type[Outcome], str] = {Done: "done", Failed: "failed", InDoubt: "in_doubt", Refused: "refused"}
 
 Listener = Callable[[Recorded], None]
+
+
+Record = Callable[[Event, LeadId | None], Recorded | None]
+"""Records an event inside a transaction; None for one that is known."""
+Transaction = Callable[[Database, Record], Sequence[Recorded | None]]
 
 
 class PolicyInForce:
@@ -105,7 +111,8 @@ class Recorder:
 
         Raises StoreUnavailableError: nothing was written, and whoever brought the event must not acknowledge it.
         """
-        return await self._write(lambda db: self._record(db, event, lead_id))
+        found = await self.transact(lambda db, record: [record(event, lead_id)])
+        return found[0] if found else None
 
     async def insist(self, event: Event) -> Recorded | None:
         """Record ``event``, trying until the store takes it: for events that nobody would bring a second time."""
@@ -120,46 +127,27 @@ class Recorder:
     async def settle(self, order: Order, outcome: Outcome) -> Recorded | None:
         """Write down an order's outcome, and the event of it unless it is tried again."""
         at = self._clock.now()
-        return await self._write(lambda db: self._settle(db, order, outcome, at))
+        found = await self.transact(lambda db, record: settle(db, record, order, outcome, at))
+        return found[0] if found else None
 
-    async def _write(self, job: Callable[[Database], Recorded | None]) -> Recorded | None:
+    async def transact(self, job: Transaction) -> list[Recorded]:
+        """Run ``job(db, record)`` in one transaction; what it recorded is told to the listeners after the commit.
+
+        Raises StoreUnavailableError: nothing of it was written.
+        """
         try:
-            recorded = await self._store.write(job)
+            done = await self._store.write(lambda db: job(db, lambda event, lead_id: self._record(db, event, lead_id)))
         except StoreUnavailableError:
             self.healthy = False
             raise
         self.healthy = True
-        if recorded is not None:
+        recorded = [one for one in done if one is not None]
+        for one in recorded:
             for listener in self._listeners:
-                listener(recorded)
+                listener(one)
         return recorded
 
     # ------------------------------------------------------------------------- inside the transaction, on the writer
-    def _settle(self, db: Database, order: Order, outcome: Outcome, at: datetime) -> Recorded | None:
-        if isinstance(outcome, RetryAt):
-            outbox.put_back(db, order.effect_id, at, outcome.at, outcome.why)
-            return None
-        status = _STATUS[type(outcome)]
-        ref = outcome.ref if isinstance(outcome, Done | InDoubt) else None
-        why = None if isinstance(outcome, Done) else outcome.why
-        rule = outcome.rule if isinstance(outcome, Refused) else None
-        if not outbox.settle(db, order.effect_id, status, at, ref, why):
-            return None
-        if isinstance(order.effect, SendText) and status in ("failed", "refused"):
-            people.close_text_window(db, order.effect_id)
-        suffix = ":resolved" if order.status == "in_doubt" else ""
-        event = EffectSettled(
-            at=at,
-            source_id=f"effect:{order.effect_id}{suffix}",
-            effect_id=order.effect_id,
-            kind=order.kind,
-            outcome=status,
-            ref=ref,
-            why=why,
-            rule=rule,
-        )
-        return self._record(db, event, order.lead_id)
-
     def _record(self, db: Database, event: Event, lead_id: LeadId | None) -> Recorded | None:
         if journal.is_known(db, event.source_id):
             return None
@@ -255,6 +243,37 @@ class Recorder:
             outbox.settle(db, effect_id, "refused", at, None, why)
             log.error("text_refused_by_key", outbox_id=effect_id)
             yield Decision(action="text", outcome="refused", rule="FRQ-01", why=why)
+
+
+def settle(db: Database, record: Record, order: Order, outcome: Outcome, at: datetime) -> list[Recorded | None]:
+    """Write an order's outcome down, inside a transaction, and record the event of it unless it is tried again."""
+    if isinstance(outcome, RetryAt):
+        outbox.put_back(db, order.effect_id, at, outcome.at, outcome.why)
+        return []
+    status = _STATUS[type(outcome)]
+    ref = outcome.ref if isinstance(outcome, Done | InDoubt) else None
+    why = None if isinstance(outcome, Done) else outcome.why
+    if not outbox.settle(db, order.effect_id, status, at, ref, why):
+        return []
+    if isinstance(order.effect, SendText) and status in ("failed", "refused"):
+        people.close_text_window(db, order.effect_id)
+    if isinstance(outcome, Done) and outcome.gateway is not None:
+        receipts.expect(db, outcome.gateway, order.effect_id, outcome.message_ids)
+    suffix = ":resolved" if order.status == "in_doubt" else ""
+    event = EffectSettled(
+        at=at,
+        source_id=f"effect:{order.effect_id}{suffix}",
+        effect_id=order.effect_id,
+        kind=order.kind,
+        outcome=status,
+        ref=ref,
+        why=why,
+        rule=outcome.rule if isinstance(outcome, Refused) else None,
+    )
+    recorded = [record(event, order.lead_id)]
+    if isinstance(outcome, Done) and outcome.gateway is not None:
+        recorded += apply_parked(db, record, outcome.gateway, outcome.message_ids, at)
+    return recorded
 
 
 def barred(db: Database, order: Order) -> Refused | None:

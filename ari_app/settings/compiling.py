@@ -77,6 +77,7 @@ def compile_policy(document: Document) -> Policy:
         text_routes=tuple(TextRoute(read_pattern(route.to), route.via) for route in document.text_routes),
         callback_to=tuple(read_pattern(text) for text in document.callback.to),
         blocked=tuple(read_pattern(text) for text in document.blocked),
+        crm=tuple(document.crm),
     )
 
 

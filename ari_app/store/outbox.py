@@ -1,7 +1,8 @@
 """The outbox: orders to the world, from ``todo`` over ``doing`` to their end.
 
-``doing`` is committed before the act, so that after a crash the row says that the act may have happened. Rows of one lead
-and kind keep their order; rows of others pass them. Every change of status is logged.
+``doing`` is committed before the act, so that after a crash the row says that the act may have happened. Rows of one lead,
+kind and purpose keep their order, also when the first has to be tried again; others pass them. Every change of status is
+logged.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from datetime import datetime
 from sqlite_utils import Database
 
 from ari_app.recovery import codec
-from ari_app.recovery.effects import KINDS, PlaceCallback, SendText, TextPurpose, WorldEffect
+from ari_app.recovery.effects import KINDS, PlaceCallback, PushLead, SendText, TextPurpose, WorldEffect
 from ari_app.recovery.values import E164, EffectId, LeadId
 from ari_app.store.rows import dump, instant, parse, stamp
 
@@ -51,6 +52,8 @@ def add(db: Database, effect_id: EffectId, lead_id: LeadId | None, effect: World
         priority = _PRIORITY.get(effect.purpose, _ORDINARY)
     elif isinstance(effect, PlaceCallback):
         number, expires_at = effect.to, effect.expires_at
+    elif isinstance(effect, PushLead):
+        purpose = effect.target
     db.execute(
         "INSERT INTO outbox (id, lead_id, kind, purpose, number, body, priority, status, created_at, not_before, expires_at)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, 'todo', ?, ?, ?)",
@@ -77,8 +80,9 @@ def claim(db: Database, kind: str, at: datetime, lease_until: datetime, limit: i
         WHERE status = 'todo' AND kind = ? AND not_before <= ?
           AND NOT EXISTS (
             SELECT 1 FROM outbox AS earlier
-            WHERE earlier.lead_id = o.lead_id AND earlier.kind = o.kind AND earlier.n < o.n
-              AND (earlier.status = 'doing' OR (earlier.status = 'todo' AND earlier.not_before <= ?)))
+            WHERE earlier.lead_id = o.lead_id AND earlier.kind = o.kind AND earlier.purpose = o.purpose
+              AND earlier.n < o.n AND (earlier.status = 'doing'
+                OR (earlier.status = 'todo' AND (earlier.not_before <= ? OR earlier.attempts > 0))))
         ORDER BY priority, not_before, n LIMIT ?"""  # noqa: S608 - the column names are ours
     rows = db.execute(query, [kind, stamp(at), stamp(at), limit]).fetchall()
     orders = []
@@ -128,7 +132,7 @@ def cancel(db: Database, lead_id: LeadId, kinds: Sequence[str], at: datetime, wh
     marks = ", ".join("?" for _ in kinds)
     query = (
         f"SELECT id FROM outbox WHERE lead_id = ? AND kind IN ({marks}) AND status = 'todo'"  # noqa: S608
-        f" AND purpose IN ('', '{TextPurpose.TEXT_BACK.value}')"
+        " AND purpose IN ('', 'text_back')"
     )
     cancelled = [EffectId(row[0]) for row in db.execute(query, [lead_id, *kinds]).fetchall()]
     for effect_id in cancelled:

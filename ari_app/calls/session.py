@@ -1,0 +1,385 @@
+"""The shell of one inbound call: feeds its machine with what Asterisk says, performs what the machine asks, arms one timer.
+
+"Not found" from ARI means that a hang-up was first: for a hang-up that is success, for a ring or a bridge the event that
+tells of it is on its way. Facts for the journal go through a queue of their own, so that a slow disk never holds up a call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypedDict, assert_never
+
+import structlog
+
+from ari_app.calls.draft import PromptDigests
+from ari_app.calls.effects import (
+    CallEffect,
+    CancelLeg,
+    Connect,
+    FallThrough,
+    HangUp,
+    HangUpAs,
+    Play,
+    Prompt,
+    Record,
+    RingBack,
+    RingLeg,
+    StopPlaying,
+    Tell,
+)
+from ari_app.calls.events import (
+    Arrived,
+    CallerGone,
+    CallEvent,
+    DeadlinePassed,
+    KeyHeard,
+    LegAnswered,
+    LegEnd,
+    LegEnded,
+    LegRinging,
+    PlayingEnded,
+    RecordingEnded,
+)
+from ari_app.calls.machine import step
+from ari_app.calls.state import Call, CallSetup, CallStage
+from ari_app.clock import Clock
+from ari_app.numbering import redacted
+from ari_app.pbx.ari import Ari
+from ari_app.pbx.channels import CallerId, HangupReason
+from ari_app.pbx.errors import AriError, NotFoundError
+from ari_app.pbx.messages import (
+    AriEvent,
+    ChannelDestroyed,
+    ChannelDtmfReceived,
+    ChannelEvent,
+    ChannelHangupRequest,
+    ChannelStateChange,
+    Dial,
+    PlaybackFinished,
+    PlaybackStarted,
+    RecordingFailed,
+    RecordingFinished,
+    StasisEnd,
+    StasisStart,
+)
+from ari_app.pbx.models import ChannelState
+from ari_app.pbx.sounds import Sound
+from ari_app.recovery.events import Event
+
+log = structlog.get_logger("call")
+
+LINGER_SECONDS = 5.0
+"""How long strays of a call that is over are waited for."""
+WHOLE_TOLERANCE_SECONDS = 0.4
+"""A prompt counts as heard to its end if at most this much of it is missing: Asterisk reports its last packet, not sample."""
+LONGEST_RING_SECONDS = 120
+
+
+@dataclass(frozen=True, slots=True)
+class VoicePrompt:
+    """A prompt as it can be played, and the digest of its text."""
+
+    sound: Sound
+    text_sha256: str
+
+    @property
+    def digests(self) -> PromptDigests:
+        return PromptDigests(self.text_sha256, self.sound.digest)
+
+
+Prompts = Mapping[Prompt, VoicePrompt]
+
+
+_ENDS = {
+    17: LegEnd.BUSY,  # user busy
+    21: LegEnd.REJECTED,  # call rejected
+    16: LegEnd.NO_ANSWER,  # normal call clearing
+    18: LegEnd.NO_ANSWER,  # no user responding
+    19: LegEnd.NO_ANSWER,  # no answer from user
+    26: LegEnd.NO_ANSWER,  # non-selected user clearing
+    0: LegEnd.NO_ANSWER,  # what a time-out of the dial reports before 20.14 and 22.4
+}
+
+
+class MomentFields(TypedDict):
+    """Both clocks."""
+
+    now: float
+    at: datetime
+
+
+def leg_end(cause: int, *, answered: bool) -> LegEnd:
+    """How a leg ended, by its cause (Q.850 section 2.2.5). Only busy and rejected carry weight: others are not reliable."""
+    return LegEnd.HUNG_UP if answered else _ENDS.get(cause, LegEnd.UNREACHABLE)
+
+
+class CallSession:
+    """One inbound call."""
+
+    def __init__(
+        self,
+        setup: CallSetup,
+        ari: Ari,
+        clock: Clock,
+        prompts: Prompts,
+        tell: Callable[[Event], None],
+        own: Callable[[str], None],
+    ) -> None:
+        """tell: takes facts for the journal, in order, without waiting. own: says that a channel's events are ours."""
+        self.setup = setup
+        self._ari = ari
+        self._clock = clock
+        self._prompts = prompts
+        self._digests = {prompt: voiced.digests for prompt, voiced in prompts.items()}
+        self._tell = tell
+        self._own = own
+        self._call = Call(setup=setup)
+        self._queue: asyncio.Queue[CallEvent] = asyncio.Queue()
+        self._answered = False
+        self._playing: tuple[str, Prompt] | None = None
+        self._play_count = 0
+        self._play_started: tuple[float, datetime] | None = None
+        self._bridge: str | None = None
+        self._log = log.bind(call_id=setup.call_id, caller=redacted(setup.caller))
+
+    @property
+    def live(self) -> bool:
+        """Whether the caller is, as far as we know, on the line."""
+        return self._call.stage is not CallStage.ENDED
+
+    # --------------------------------------------------------------------------------------------------- what Asterisk says
+    def deliver(self, event: AriEvent) -> None:
+        """Take an event of one of our channels. Never waits."""
+        translated = self._translate(event)
+        if translated is not None:
+            self._queue.put_nowait(translated)
+
+    def gone(self, channel_ids: frozenset[str]) -> None:
+        """These channels are all that Asterisk still has: ours that are not among them have ended unheard."""
+        moment = self._moment()
+        for leg in self._call.live_legs:
+            if leg.leg not in channel_ids:
+                self._queue.put_nowait(LegEnded(**moment, leg=leg.leg, end=LegEnd.UNREACHABLE))
+        if self.live and self.setup.call_id not in channel_ids:
+            self._queue.put_nowait(CallerGone(**moment))
+
+    def _translate(self, event: AriEvent) -> CallEvent | None:
+        moment = self._moment()
+        match event:
+            case PlaybackStarted(playback=playback):
+                if self._playing is not None and playback.id == self._playing[0]:
+                    self._play_started = (moment["now"], moment["at"])
+                return None
+            case PlaybackFinished(playback=playback):
+                return self._playing_over(playback.id, failed=playback.state == "failed")
+            case RecordingFinished(recording=recording):
+                return RecordingEnded(**moment, recording=recording.name, seconds=float(recording.seconds or 0))
+            case RecordingFailed(recording=recording):
+                return RecordingEnded(**moment, recording=recording.name, seconds=0.0)
+            case Dial(peer=peer, status="RINGING" | "PROGRESS"):
+                return LegRinging(**moment, leg=peer.id)
+            case ChannelEvent(channel=channel) if channel.id == self.setup.call_id:
+                return self._of_caller(event, moment)
+            case ChannelEvent(channel=channel):
+                return self._of_leg(event, channel.id, moment)
+            case _:
+                return None
+
+    def _of_caller(self, event: ChannelEvent, moment: MomentFields) -> CallEvent | None:
+        match event:
+            case StasisEnd() | ChannelDestroyed() | ChannelHangupRequest():
+                return CallerGone(**moment)
+            case ChannelDtmfReceived(digit=digit):
+                return KeyHeard(**moment, key=digit)
+            case _:
+                return None
+
+    def _of_leg(self, event: ChannelEvent, leg: str, moment: MomentFields) -> CallEvent | None:
+        match event:
+            case StasisStart():
+                return LegAnswered(**moment, leg=leg)
+            case ChannelStateChange(channel=channel) if channel.state is ChannelState.RINGING:
+                return LegRinging(**moment, leg=leg)
+            case ChannelDestroyed(cause=cause):
+                return LegEnded(**moment, leg=leg, end=leg_end(cause, answered=self._call.connected_to == leg))
+            case _:
+                return None
+
+    def _moment(self) -> MomentFields:
+        return {"now": asyncio.get_running_loop().time(), "at": self._clock.now()}
+
+    # -------------------------------------------------------------------------------------------------------------- the loop
+    async def run(self) -> None:
+        """From the arrival until the call is over and nothing of it is left in Asterisk."""
+        self._own(self.setup.call_id)
+        self._log.info("call_arrived", dialled=self.setup.dialled)
+        await self._handle(Arrived(**self._moment()))
+        try:
+            while self.live:
+                await self._handle(await self._next(self._call.deadline))
+            verdict = self._call.verdict
+            self._log.info("call_over", verdict=None if verdict is None else verdict.value)
+            await self._linger()
+        finally:
+            await self._clear_up()
+
+    async def _next(self, deadline: float | None) -> CallEvent:
+        try:
+            async with asyncio.timeout_at(deadline):
+                return await self._queue.get()
+        except TimeoutError:
+            return DeadlinePassed(**self._moment())
+
+    async def _linger(self) -> None:
+        """Hear what is still to come of a call that is over: the end of a prompt, a phone that answered too late."""
+        try:
+            async with asyncio.timeout(LINGER_SECONDS):
+                while self._playing is not None or self._call.live_legs or not self._queue.empty():
+                    await self._handle(await self._queue.get())
+        except TimeoutError:
+            pass
+
+    async def _handle(self, event: CallEvent) -> None:
+        result = step(self._call, event, self._digests)
+        self._call = result.call
+        for effect in result.effects:
+            try:
+                await self._perform(effect)
+            except AriError as error:
+                self._log.warning("not_done", effect=type(effect).__name__, error=str(error))
+
+    # ---------------------------------------------------------------------------------------------------- what is to be done
+    async def _perform(self, effect: CallEffect) -> None:
+        caller = self.setup.call_id
+        match effect:
+            case Tell(event=event):
+                self._tell(event)
+            case RingLeg(leg=leg, phone=phone):
+                await self._ring(leg, phone)
+            case CancelLeg(leg=leg, elsewhere=elsewhere):
+                await self._hang_up(leg, HangupReason.ANSWERED_ELSEWHERE if elsewhere else HangupReason.NORMAL)
+            case RingBack():
+                await self._ari.channels.ring(caller)
+            case Connect(leg=leg):
+                await self._connect(leg)
+            case Play(prompt=prompt):
+                await self._play(prompt)
+            case StopPlaying():
+                await self._stop_playing()
+            case Record(longest_seconds=longest):
+                await self._record(longest)
+            case HangUp(cause=cause):
+                reason = HangupReason.NO_ANSWER if cause is HangUpAs.NO_ANSWER else HangupReason.NORMAL
+                await self._hang_up(caller, reason)
+            case FallThrough():
+                digits = self.setup.dialled.removeprefix("+")
+                extension = digits if digits.isdecimal() else "s"
+                await self._ari.channels.continue_in_dialplan(
+                    caller, context="ring-groups", extension=extension, priority=1
+                )
+            case _:
+                assert_never(effect)
+
+    async def _ring(self, leg: str, phone: str) -> None:
+        self._own(leg)
+        shown = self.setup.caller or "anonymous"
+        try:
+            await self._ari.channels.originate(
+                f"PJSIP/{phone}",
+                channel=leg,
+                args=("leg", self.setup.call_id),
+                caller=CallerId(shown.removeprefix("+")),
+                ring_seconds=LONGEST_RING_SECONDS,
+                originator=self.setup.call_id,
+            )
+        except AriError as error:
+            # 500 "Allocation failed" is a phone that is not registered.
+            self._log.info("phone_unreachable", phone=phone, error=str(error))
+            self._queue.put_nowait(LegEnded(**self._moment(), leg=leg, end=LegEnd.UNREACHABLE))
+
+    async def _hang_up(self, channel: str, reason: HangupReason) -> None:
+        with contextlib.suppress(NotFoundError):  # it is gone already, which is what was wanted
+            await self._ari.channels.hangup(channel, reason)
+
+    async def _answer(self) -> None:
+        if not self._answered:
+            await self._ari.channels.answer(self.setup.call_id)
+            self._answered = True
+
+    async def _connect(self, leg: str) -> None:
+        self._bridge = f"{self.setup.call_id}-talk"
+        await self._ari.bridges.create(self._bridge)
+        await self._answer()
+        await self._ari.bridges.add(self._bridge, self.setup.call_id, leg)
+
+    async def _play(self, prompt: Prompt) -> None:
+        self._play_count += 1
+        playback = f"{self.setup.call_id}-play{self._play_count}"
+        self._playing, self._play_started = (playback, prompt), None
+        voiced = self._prompts.get(prompt)
+        try:
+            if voiced is None:
+                raise NotFoundError(f"prompt {prompt}", 0, "it has not been rendered")
+            await self._answer()
+            await self._ari.channels.play(self.setup.call_id, [voiced.sound.media], playback=playback)
+        except AriError as error:
+            self._log.warning("prompt_not_played", prompt=prompt.value, error=str(error))
+            ended = self._playing_over(playback, failed=True)
+            if ended is not None:
+                self._queue.put_nowait(ended)
+
+    def _playing_over(self, playback: str, *, failed: bool) -> PlayingEnded | None:
+        """The end of what plays, with how much of it was heard; None for the end of something earlier."""
+        if self._playing is None or self._playing[0] != playback:
+            return None
+        (_, prompt), started = self._playing, self._play_started
+        self._playing = self._play_started = None
+        moment = self._moment()
+        voiced = self._prompts.get(prompt)
+        heard = 0.0 if started is None else moment["now"] - started[0]
+        whole = not failed and voiced is not None and heard >= voiced.sound.seconds - WHOLE_TOLERANCE_SECONDS
+        return PlayingEnded(
+            **moment, prompt=prompt.value, whole=whole, started_at=moment["at"] if started is None else started[1]
+        )
+
+    async def _stop_playing(self) -> None:
+        if self._playing is None:
+            return
+        playback, prompt = self._playing
+        ended = self._playing_over(playback, failed=False)
+        assert ended is not None
+        # Told at once, and before whatever plays next: a prompt that was cut short is never taken for a whole one.
+        self._queue.put_nowait(ended)
+        try:
+            await self._ari.playbacks.stop(playback)
+        except NotFoundError:
+            self._log.debug("prompt_ended_before", prompt=prompt.value)
+
+    async def _record(self, longest: float) -> None:
+        name = f"message-{self.setup.call_id}"
+        try:
+            await self._ari.channels.record(
+                self.setup.call_id, name, max_seconds=round(longest), max_silence_seconds=5, terminate_on="#"
+            )
+        except AriError as error:
+            self._log.warning("message_not_recorded", error=str(error))
+            self._queue.put_nowait(RecordingEnded(**self._moment(), recording=name, seconds=0.0))
+
+    async def _clear_up(self) -> None:
+        """Leave nothing of this call in Asterisk."""
+        channels = [leg.leg for leg in self._call.live_legs]
+        for channel in channels:
+            await self._quietly(self._ari.channels.hangup(channel))
+        if self._bridge is not None:
+            await self._quietly(self._ari.bridges.destroy(self._bridge))
+
+    async def _quietly(self, request: Awaitable[object]) -> None:
+        try:
+            await request
+        except AriError as error:
+            if not isinstance(error, NotFoundError):
+                self._log.warning("not_cleared", error=str(error))

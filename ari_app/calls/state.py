@@ -1,0 +1,133 @@
+"""An inbound call as it stands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from ari_app.calls.effects import Prompt
+from ari_app.calls.events import LegEnd
+from ari_app.recovery.policy import NumberEntry, Strategy
+from ari_app.recovery.values import E164, NumberKind, Verdict
+
+TOLERANCE = 1e-3
+LONGEST_PROMPT_SECONDS = 60.0
+"""A prompt whose end is never reported is given up then."""
+
+
+class CallStage(StrEnum):
+    NEW = "new"
+    RINGING = "ringing"
+    OVERFLOW = "overflow"
+    """Missed; another group rings on."""
+    PROMPTING = "prompting"
+    """Missed; a prompt plays, or keys are awaited after it."""
+    RECORDING = "recording"
+    CONNECTED = "connected"
+    ENDED = "ended"
+
+
+class LegState(StrEnum):
+    CALLING = "calling"
+    RINGING = "ringing"
+    ANSWERED = "answered"
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """One attempt to reach one phone. since: when its state began, monotonic seconds. rang: it ever rang."""
+
+    leg: str
+    phone: str
+    since: float
+    state: LegState = LegState.CALLING
+    rang: bool = False
+    end: LegEnd | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallSetup:
+    """What is known when the call arrives.
+
+    call_id: the linkedid. entry: None when the number is not in the settings. phones: in the order in which they are to
+    ring. each_seconds: a phone's share, unless all ring. contactable: the caller has a number that we may promise to text.
+    keys_after_seconds: how long keys are heard after the notice.
+    """
+
+    call_id: str
+    caller: E164 | None
+    kind: NumberKind
+    caller_name: str | None
+    dialled: str
+    entry: NumberEntry | None
+    is_open: bool
+    strategy: Strategy = Strategy.ALL
+    phones: tuple[str, ...] = ()
+    each_seconds: float = 6.0
+    overflow: tuple[str, ...] = ()
+    contactable: bool = True
+    ring_seconds: float = 6.0
+    first_ring_seconds: float = 5.0
+    dropped_seconds: float = 3.0
+    keys_after_seconds: float = 3.0
+    message_seconds: float = 120.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """The state. All times are monotonic seconds.
+
+    legs: every attempt, in order. ring_started: the first phone began to ring. stage_since: when the stage began.
+    verdict: once it is told. recovering: the miss counts, and the caller may be contacted. playing: the prompt that plays.
+    """
+
+    setup: CallSetup
+    stage: CallStage = CallStage.NEW
+    stage_since: float = 0.0
+    legs: tuple[Leg, ...] = ()
+    ring_started: float | None = None
+    verdict: Verdict | None = None
+    playing: Prompt | None = None
+    connected_to: str | None = None
+    recovering: bool = False
+
+    def rings(self, now: float) -> int:
+        """Rings that are over at ``now``."""
+        if self.ring_started is None:
+            return 0
+        # A deadline may fire a hair before its time.
+        return int((now - self.ring_started) / self.setup.ring_seconds + TOLERANCE)
+
+    def leg(self, leg_id: str) -> Leg | None:
+        return next((leg for leg in self.legs if leg.leg == leg_id), None)
+
+    @property
+    def live_legs(self) -> tuple[Leg, ...]:
+        return tuple(leg for leg in self.legs if leg.state is not LegState.ENDED)
+
+    @property
+    def deadline(self) -> float | None:
+        """When the machine wants to hear DeadlinePassed, in monotonic seconds."""
+        setup, since = self.setup, self.stage_since
+        rings = 0 if setup.entry is None else setup.entry.rings
+        match self.stage:
+            case CallStage.RINGING:
+                if self.ring_started is None:
+                    end = since + setup.first_ring_seconds
+                else:
+                    end = self.ring_started + rings * setup.ring_seconds
+                turns = [self.turn_ends(leg) for leg in self.live_legs] if setup.strategy is not Strategy.ALL else []
+                return min([end, *turns])
+            case CallStage.OVERFLOW:
+                return since + rings * setup.ring_seconds
+            case CallStage.PROMPTING:
+                return since + (setup.keys_after_seconds if self.playing is None else LONGEST_PROMPT_SECONDS)
+            case CallStage.RECORDING:
+                return since + setup.message_seconds + LONGEST_PROMPT_SECONDS
+            case CallStage.NEW | CallStage.CONNECTED | CallStage.ENDED:
+                return None
+
+    def turn_ends(self, leg: Leg) -> float:
+        """When the next phone is rung instead of this one, unless all ring at once."""
+        return leg.since + (self.setup.each_seconds if leg.rang else self.setup.first_ring_seconds)

@@ -1,0 +1,270 @@
+"""All calls under way: takes Asterisk's events, starts a session for each arrival, and knows who is on the line with us."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import replace
+from typing import Any, Protocol
+
+import structlog
+
+from ari_app import numbering
+from ari_app.calls.session import CallSession, Prompts
+from ari_app.calls.state import CallSetup
+from ari_app.clock import Clock
+from ari_app.errors import StoreUnavailableError
+from ari_app.numbering import redacted
+from ari_app.pbx.ari import Ari
+from ari_app.pbx.errors import AriError
+from ari_app.pbx.event_socket import AsteriskRestarted, Connected, Disconnected, EventRefused, Snapshot, SocketEvent
+from ari_app.pbx.messages import (
+    AriEvent,
+    ChannelEvent,
+    Dial,
+    PlaybackFinished,
+    PlaybackStarted,
+    RecordingFailed,
+    RecordingFinished,
+    StasisStart,
+)
+from ari_app.pbx.models import Channel
+from ari_app.recovery.events import Event
+from ari_app.recovery.policy import NumberEntry, Policy, Strategy
+from ari_app.recovery.rotation import rotated
+from ari_app.recovery.templates import clean
+from ari_app.recovery.values import E164, ConsentState, NumberKind
+from ari_app.recovery.values import Channel as ContactChannel
+from ari_app.runtime.facts import kind_of
+from ari_app.runtime.recorder import Recorder
+from ari_app.settings.calling import PromptSection
+from ari_app.store import people
+from ari_app.store.db import Database, Store
+
+log = structlog.get_logger("calls")
+
+INBOUND = "inbound"
+"""The first argument that the dialplan gives to Stasis; the second is the number dialled."""
+
+
+class Session(Protocol):
+    """Something that owns channels: an inbound call, a callback."""
+
+    @property
+    def live(self) -> bool: ...
+
+    def deliver(self, event: AriEvent) -> None: ...
+
+    def gone(self, channel_ids: frozenset[str]) -> None: ...
+
+
+class CallSupervisor:
+    """Routes events to sessions. ``run`` holds every task that a call needs."""
+
+    def __init__(
+        self, ari: Ari, store: Store, recorder: Recorder, clock: Clock, prompts: Prompts, options: PromptSection
+    ) -> None:
+        self._ari = ari
+        self._store = store
+        self._recorder = recorder
+        self._clock = clock
+        self._prompts = prompts
+        self._options = options
+        self._owners: dict[str, Session] = {}
+        self._callers: dict[E164, int] = {}
+        self._turns: dict[str, int] = {}
+        self._starting: asyncio.Queue[Coroutine[Any, Any, None]] = asyncio.Queue()
+        self._draining = False
+        self.connected = False
+        self.version: str | None = None
+        self.on_text: Callable[[SocketEvent], None] = lambda _: None
+        self.on_arrival: Callable[[E164], None] = lambda _: None
+
+    # ------------------------------------------------------------------------------------------------------------ asked
+    def on_line(self, number: E164) -> bool:
+        """Whether the person is on an inbound call with us now."""
+        return number in self._callers
+
+    @property
+    def calls(self) -> int:
+        """Inbound calls under way."""
+        return sum(self._callers.values())
+
+    def own(self, channel_id: str, session: Session) -> None:
+        """From now on the events of this channel go to ``session``."""
+        self._owners[channel_id] = session
+
+    def disown(self, session: Session) -> None:
+        """Its events go nowhere any more."""
+        for channel_id in [known for known, owner in self._owners.items() if owner is session]:
+            del self._owners[channel_id]
+
+    # ------------------------------------------------------------------------------------------------------------ events
+    async def run(self) -> None:
+        """Until cancelled; calls that are under way end with it."""
+        async with asyncio.TaskGroup() as group:
+            while True:
+                group.create_task(await self._starting.get())
+
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run ``work`` beside the calls."""
+        self._starting.put_nowait(work)
+
+    def deliver(self, event: SocketEvent) -> None:
+        """Take what comes from the event socket. Never waits."""
+        match event:
+            case StasisStart(args=(first, *rest), channel=channel) if first == INBOUND:
+                self._arrived(channel, rest[0] if rest else "")
+            case ChannelEvent(channel=channel):
+                self._route(channel.id, event)
+            case Dial(peer=peer):
+                self._route(peer.id, event)
+            case PlaybackStarted(playback=playback) | PlaybackFinished(playback=playback):
+                self._route(playback.target.removeprefix("channel:"), event)
+            case RecordingFinished(recording=recording) | RecordingFailed(recording=recording):
+                self._route(recording.target.removeprefix("channel:"), event)
+            case Connected(snapshot=snapshot):
+                self._connected(snapshot)
+            case Disconnected(why=why, retry_seconds=retry):
+                self.connected = False
+                log.warning("asterisk_lost", why=why, retry_seconds=round(retry, 1))
+            case AsteriskRestarted():
+                log.warning("asterisk_restarted")
+            case EventRefused(why=why):
+                log.warning("event_not_understood", why=why)
+            case _:
+                self.on_text(event)
+
+    def _route(self, channel_id: str, event: AriEvent) -> None:
+        owner = self._owners.get(channel_id)
+        if owner is not None:
+            owner.deliver(event)
+
+    def _connected(self, snapshot: Snapshot) -> None:
+        """Bring our belief in line with what Asterisk has: ended unheard, or arrived while we were away."""
+        self.connected = True
+        self.version = snapshot.info.version
+        log.info("asterisk_connected", version=snapshot.info.version, channels=len(snapshot.channels))
+        there = frozenset(channel.id for channel in snapshot.channels)
+        for session in {id(owner): owner for owner in self._owners.values()}.values():
+            session.gone(there)
+        ours = set(snapshot.application.channels)
+        for channel in snapshot.channels:
+            if channel.id not in ours or channel.id in self._owners:
+                continue
+            if channel.place.context == INBOUND:
+                self._arrived(channel, channel.place.extension)
+            else:
+                log.warning("orphan_hung_up", channel=channel.name)
+                self.start(self._hang_up(channel.id))
+
+    async def _hang_up(self, channel_id: str) -> None:
+        try:
+            await self._ari.channels.hangup(channel_id)
+        except AriError as error:
+            log.info("orphan_gone", error=str(error))
+
+    # ------------------------------------------------------------------------------------------------------------ arrival
+    def _arrived(self, channel: Channel, dialled: str) -> None:
+        if channel.id in self._owners:
+            return
+        self.start(self._call(channel, dialled))
+
+    async def _call(self, channel: Channel, dialled: str) -> None:
+        facts: asyncio.Queue[Event | None] = asyncio.Queue()
+        setup = await self._setup(channel, dialled)
+        session = CallSession(
+            setup,
+            self._ari,
+            self._clock,
+            self._prompts,
+            tell=facts.put_nowait,
+            own=lambda channel_id: self.own(channel_id, session),
+        )
+        caller = setup.caller
+        if caller is not None:
+            self._callers[caller] = self._callers.get(caller, 0) + 1
+            self.on_arrival(caller)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._write_down(facts))
+            try:
+                await session.run()
+            except Exception:
+                log.exception("call_defect", call_id=setup.call_id)
+            finally:
+                facts.put_nowait(None)
+                self.disown(session)
+                if caller is not None:
+                    self._leave(caller)
+
+    def _leave(self, caller: E164) -> None:
+        count = self._callers.pop(caller) - 1
+        if count:
+            self._callers[caller] = count
+
+    async def _write_down(self, facts: asyncio.Queue[Event | None]) -> None:
+        """The call's facts into the journal, in their order, however long the store makes us wait."""
+        while (event := await facts.get()) is not None:
+            await self._recorder.insist(event)
+
+    async def _setup(self, channel: Channel, dialled: str) -> CallSetup:
+        policy = self._recorder.policy
+        party = numbering.classify(channel.caller.number, policy.region)
+        kind = kind_of(party, policy)
+        number = numbering.canonical(dialled, policy.region)
+        entry = policy.entry_for(number)
+        at = self._clock.now()
+        common = CallSetup(
+            call_id=channel.id,
+            caller=party.number,
+            kind=kind,
+            caller_name=_name(channel),
+            dialled=number,
+            entry=entry,
+            is_open=entry is None or policy.offices[entry.office].hours.is_open(at),
+            ring_seconds=policy.ring_seconds,
+            first_ring_seconds=policy.first_ring_seconds,
+            dropped_seconds=policy.dropped_seconds,
+            keys_after_seconds=self._options.keys_after,
+            message_seconds=self._options.voicemail_longest,
+        )
+        if entry is None:
+            log.warning("number_not_in_settings", dialled=number, caller=redacted(party.number))
+            return common
+        return replace(
+            common,
+            contactable=kind is NumberKind.ORDINARY and await self._contactable(party.number, policy),
+            **self._phones(entry, policy),
+        )
+
+    def _phones(self, entry: NumberEntry, policy: Policy) -> dict[str, Any]:
+        group = policy.groups[entry.group]
+        phones = group.phones
+        if group.strategy is Strategy.ROUND_ROBIN:
+            turn = self._turns.get(group.key, -1) + 1
+            self._turns[group.key] = turn
+            phones = tuple(rotated(phones, turn))
+        overflow = () if entry.overflow is None else policy.groups[entry.overflow].phones
+        strategy = Strategy.ALL if len(phones) == 1 else group.strategy
+        return {"strategy": strategy, "phones": phones, "each_seconds": group.each_seconds, "overflow": overflow}
+
+    async def _contactable(self, number: E164 | None, policy: Policy) -> bool:
+        """Whether the notice would be true for this caller: who said no is not promised a text."""
+        if number is None or policy.is_blocked(number):
+            return False
+
+        def job(db: Database) -> bool:
+            known = people.person(db, number)
+            said = {people.consent(db, number, channel).state for channel in (ContactChannel.TEXT, ContactChannel.CALL)}
+            return ConsentState.OPTED_OUT not in said and not (known is not None and known.blocked)
+
+        try:
+            return await self._store.read(job)
+        except StoreUnavailableError:
+            return False
+
+
+def _name(channel: Channel) -> str | None:
+    """The caller's name, if the network gave one that is not the number again. Untrusted."""
+    name = clean(channel.caller.name, 80)
+    return name if name and name != channel.caller.number and not name.lstrip("+").isdecimal() else None

@@ -1,0 +1,1 @@
+"""Pushing leads to CRMs, one file for each, behind one port."""

@@ -1,0 +1,1 @@
+"""Telling people: texts to callers, e-mail to callers and agents."""

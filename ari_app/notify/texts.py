@@ -1,0 +1,156 @@
+"""Texts between the outbox, the journal and the gateways. What comes in is acknowledged only when it is in the journal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+import structlog
+
+from ari_app import numbering
+from ari_app.clock import Clock
+from ari_app.numbering import redacted
+from ari_app.recovery.effects import SendText, TextPurpose
+from ari_app.recovery.events import TextReceived
+from ari_app.runtime.dispatcher import retry_wait
+from ari_app.runtime.outcome import Done, Failed, InDoubt, Outcome, RetryAt
+from ari_app.runtime.receipts import FinalReceipt, apply
+from ari_app.runtime.recorder import Record, Recorded, Recorder, settle
+from ari_app.store import journal
+from ari_app.store.db import Database
+from ari_app.store.outbox import Order
+from sms_gateway import errors
+from sms_gateway.gateway import Gateway, Lane
+from sms_gateway.messages import InboundText, OutboundText, Receipt
+from sms_gateway.receipts import canonical_id
+
+log = structlog.get_logger("texts")
+
+_LANES = {TextPurpose.STOP_CONFIRMATION: Lane.OPT_OUT_CONFIRMATION, TextPurpose.TEXT_BACK: Lane.FIRST_TEXT}
+HANDOVER_SECONDS = 5.0
+"""How long a text waits inside its gateway for the bind and its turn; then the outbox has it back."""
+REDELIVERY = timedelta(minutes=10)
+"""The same words between the same people inside this time are one text, delivered twice."""
+LONGEST_BODY = 4000
+"""Characters kept of an inbound text."""
+
+
+class TextAdapter:
+    """Carries texts from the outbox to their gateway."""
+
+    def __init__(self, gateways: Mapping[str, Gateway], clock: Clock, senders: Mapping[str, str]) -> None:
+        """senders: gateways that send under one fixed sender, whatever number was dialled."""
+        self._gateways = gateways
+        self._clock = clock
+        self._senders = senders
+
+    async def act(self, order: Order) -> Outcome:
+        """Hand it over, once."""
+        effect = order.effect
+        assert isinstance(effect, SendText)
+        gateway = self._gateways.get(effect.gateway)
+        if gateway is None:
+            return Failed(f"there is no gateway {effect.gateway!r}: it was taken out of the settings")
+        now = self._clock.now()
+        left = (effect.expires_at - now).total_seconds()
+        try:
+            text = OutboundText(
+                source=self._senders.get(effect.gateway, effect.sender),
+                destination=effect.to,
+                body=effect.body,
+                reference=order.effect_id,
+                validity_seconds=max(60.0, left),
+            )
+            priority = _LANES.get(effect.purpose, Lane.ORDINARY)
+            sent = await gateway.send(text, priority=priority, within_seconds=max(0.1, min(HANDOVER_SECONDS, left)))
+        except errors.SmsError as error:
+            return self._outcome(order, error)
+        ids = tuple(canonical_id(message_id) if message_id else "" for message_id in sent.message_ids)
+        return Done(ref=",".join(sent.message_ids) or None, gateway=effect.gateway, message_ids=ids)
+
+    def _outcome(self, order: Order, error: errors.SmsError) -> Outcome:
+        """What a gateway's error means for the outbox: retry only when certainly nothing was taken."""
+        now = self._clock.now()
+        match error:
+            case errors.InDoubt(accepted=accepted):
+                return InDoubt(str(error), ref=",".join(accepted) or None)
+            case errors.Refused(accepted=accepted) if accepted:
+                return InDoubt(str(error), ref=",".join(accepted))
+            case errors.Refused(permanent=False) | errors.NotSent():
+                return RetryAt(now + retry_wait(order.attempts), str(error))
+            case errors.Throttled(retry_after=wait):
+                return RetryAt(now + timedelta(seconds=wait), str(error))
+            case _:
+                return Failed(str(error))
+
+
+class TextInbox:
+    """Takes texts and receipts into the journal."""
+
+    def __init__(self, recorder: Recorder, clock: Clock) -> None:
+        self._recorder = recorder
+        self._clock = clock
+
+    async def take(self, gateway: str, message: InboundText | Receipt) -> None:
+        """Store it. Returns after the commit; raises StoreUnavailableError, and the sender has to bring it again."""
+        if isinstance(message, Receipt):
+            await self._receipt(gateway, message)
+        else:
+            await self._text(gateway, message)
+
+    async def _text(self, gateway: str, message: InboundText) -> None:
+        policy = self._recorder.policy
+        sender = numbering.classify(message.source, policy.region)
+        recipient = numbering.canonical(message.destination, policy.region)
+        entry = policy.entry_for(recipient)
+        at = self._clock.now()
+        base = f"sms:{gateway}:{message.fingerprint}"
+
+        def job(db: Database, record: Record) -> list[Recorded | None]:
+            source_id = journal.fresh_source(db, base, at - REDELIVERY)
+            if source_id is None:
+                return []
+            event = TextReceived(
+                at=at,
+                source_id=source_id,
+                sender=sender.number or message.source[:40],
+                recipient=recipient,
+                body=message.body[:LONGEST_BODY],
+                office=None if entry is None else entry.office,
+            )
+            return [record(event, None)]
+
+        recorded = await self._recorder.transact(job)
+        log.info(
+            "text_received" if recorded else "text_received_again",
+            sender=redacted(sender.number),
+            unreadable=message.unreadable,
+        )
+
+    async def _receipt(self, gateway: str, message: Receipt) -> None:
+        if not message.state.final:
+            return
+        policy = self._recorder.policy
+        receipt = FinalReceipt(
+            gateway=gateway,
+            refs=message.candidates,
+            state=message.state.value,
+            error=message.error,
+            to=numbering.canonical(message.source, policy.region),
+            sender=numbering.canonical(message.destination, policy.region),
+            prefix=message.text,
+        )
+        at = self._clock.now()
+
+        def job(db: Database, record: Record) -> list[Recorded | None]:
+            applied = apply(db, record, receipt, at)
+            if isinstance(applied, list):
+                return applied
+            # The receipt proves that a text in doubt went out: its doubt is over, and it is delivered or not.
+            ids = receipt.refs[:1]
+            outcome = Done(ref=message.message_id or None, gateway=gateway, message_ids=ids)
+            resolved = settle(db, record, applied, outcome, at)
+            again = apply(db, record, receipt, at)
+            return [*resolved, *(again if isinstance(again, list) else [])]
+
+        await self._recorder.transact(job)
