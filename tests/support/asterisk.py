@@ -25,7 +25,7 @@ from ari_app.pbx.render import Dialplan, PbxSecrets, RingGroup, render
 from ari_app.settings.pbx import Telephony
 from ari_app.settings.secrets import SecretStore
 from tests.support.phones import Phone
-from tests.support.ports import free_port
+from tests.support.waiting import until_sync
 
 CARRIER_IP = "127.0.0.2"
 """Calls from this address are the carrier's; phones register from 127.0.0.1."""
@@ -50,15 +50,15 @@ class TestPbx:
     @classmethod
     def make(cls, base: Path, *, suite: str | None = None, dialplan: Dialplan | None = None, **pbx: Any) -> TestPbx:
         """Renders one into ``base``. ``pbx`` are further keys of the settings' section ``pbx``."""
-        host = find_asterisk(progress=print, suite=suite)
-        carrier_port = free_port(socket.SOCK_DGRAM)
-        rtp = 20000 + (os.getpid() * 200) % 12000  # below the kernel's ephemeral ports
+        host = find_asterisk(progress=print, suite=suite or os.environ.get("RINGBACK_TEST_SUITE"))
+        http, ami, sip, carrier_port = _free_ports(4)
+        rtp = 20000 + (os.getpid() * 200) % 12000
         telephony = Telephony.model_validate(
             {
                 "pbx": {
-                    "http": {"port": free_port()},
-                    "ami": {"port": free_port()},
-                    "sip": {"port": free_port(socket.SOCK_DGRAM)},
+                    "http": {"port": http},
+                    "ami": {"port": ami},
+                    "sip": {"port": sip},
                     "rtp": {"first": rtp, "last": rtp + 199},
                     **pbx,
                 },
@@ -140,6 +140,24 @@ class TestPbx:
         return [row.split()[0] for row in rows if row.strip()]
 
 
+def _free_ports(count: int) -> list[int]:
+    """Ports that are free for TCP and UDP, below those that the kernel gives to outgoing connections."""
+    found: list[int] = []
+    for offset in range(8000):
+        port = 11000 + (os.getpid() * 40 + offset) % 8000
+        with (
+            contextlib.suppress(OSError),
+            socket.socket(socket.AF_INET, socket.SOCK_STREAM) as stream,
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagram,
+        ):
+            stream.bind(("", port))
+            datagram.bind(("", port))
+            found.append(port)
+        if len(found) == count:
+            return found
+    raise AssertionError("no free ports between 11000 and 19000")
+
+
 @contextlib.contextmanager
 def running_pbx(**options: Any) -> Iterator[TestPbx]:
     """A TestPbx in a folder of its own, started; stopped and removed at the end. For ``options`` see ``TestPbx.make``."""
@@ -159,7 +177,10 @@ def running_pbx(**options: Any) -> Iterator[TestPbx]:
 
 @pytest.fixture(scope="session")
 def shared_pbx() -> Iterator[TestPbx]:
-    """The Asterisk of this test process; start of it takes a third of a second, or ten the first time ever."""
+    """The Asterisk of this test process: up in a third of a second, or in ten the first time ever.
+
+    RINGBACK_TEST_SUITE names a Debian suite whose Asterisk is to be tested instead (``bullseye``: 16.28).
+    """
     with running_pbx() as pbx:
         yield pbx
 
@@ -167,8 +188,6 @@ def shared_pbx() -> Iterator[TestPbx]:
 @pytest.fixture
 def asterisk(shared_pbx: TestPbx) -> Iterator[TestPbx]:
     """``shared_pbx`` for one test, which has to leave no channel and no bridge behind."""
-    from tests.support.waiting import until_sync
-
     yield shared_pbx
     until_sync(lambda: not shared_pbx.channels(), within=6.0, what="all channels to be gone")
     until_sync(lambda: not shared_pbx.bridges(), within=3.0, what="all bridges to be gone")
