@@ -118,9 +118,10 @@ class InboundText:
 
     source, destination: E.164 with ``+`` if the carrier marked the number international, else as it gave it.
     body: what was written; may be empty.
-    source_id: identity of this arrival. A redelivery that the gateway recognises has the same one.
-    fingerprint: digest of what was received, the same at every redelivery, also after a restart. The application
-        drops a text whose fingerprint is that of the latest text of the same pair, within its redelivery window.
+    source_id: identity of this arrival, for a unique key. A redelivery that the gateway recognises has the same one.
+    fingerprint: digest of what was received, the same at every redelivery, also after a restart.
+    may_repeat: the gateway has not been up for long enough to recognise a redelivery. The application drops the text if
+        the latest that it stored of the same pair has the same fingerprint and is no older than a redelivery.
     smsc_time: when the carrier says that it was sent, aware UTC, if it does.
     unreadable: the body is empty, or not text, or was damaged: ask the sender, or a person, never ignore it.
     parts: None for a text of one segment.
@@ -134,6 +135,7 @@ class InboundText:
     smsc_time: datetime | None = None
     unreadable: bool = False
     parts: Parts | None = None
+    may_repeat: bool = False
 
 
 class DeliveryState(StrEnum):

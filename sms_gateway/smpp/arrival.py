@@ -35,7 +35,7 @@ def interpret(body: wire.DeliverSm | wire.DataSm, options: LinkOptions) -> Recei
     return Segment(source, destination, alphabet, data, _fingerprint(body), place, sent_at)
 
 
-def text_of(joined: Joined, source_id: str) -> InboundText:
+def text_of(joined: Joined, source_id: str, *, may_repeat: bool = False) -> InboundText:
     """The text that ``joined`` segments make."""
     first = joined.segments[0]
     body = joined.body
@@ -53,6 +53,7 @@ def text_of(joined: Joined, source_id: str) -> InboundText:
         smsc_time=first.sent_at,
         unreadable=damaged or not body.strip(),
         parts=parts,
+        may_repeat=may_repeat,
     )
 
 

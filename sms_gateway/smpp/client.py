@@ -107,7 +107,11 @@ class SmppGateway:
         try:
             await self.stop()
         finally:
-            await self._group.__aexit__(kind, error, trace)
+            # The body's own exception is the caller's, and no part of a group; a cancellation may be the group's doing.
+            if kind is not None and issubclass(kind, asyncio.CancelledError):
+                await self._group.__aexit__(kind, error, trace)
+            else:
+                await self._group.__aexit__(None, None, None)
 
     def _on_event(self, connection: Connection, event: Event) -> None:
         match event:

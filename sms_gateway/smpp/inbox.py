@@ -15,6 +15,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
+from itertools import count
 from typing import NamedTuple, Protocol
 
 from sms_gateway.messages import InboundText, Receipt, redacted
@@ -25,6 +26,7 @@ from sms_gateway.smpp.connection import Connection
 from sms_gateway.smpp.events import Arrived
 from sms_gateway.smpp.health import Counters
 from sms_gateway.smpp.options import LinkOptions
+from sms_gateway.smpp.redelivery import Redeliveries
 
 _log = logging.getLogger(__name__)
 
@@ -53,12 +55,6 @@ class _Ack(NamedTuple):
     arrived: Arrived
 
 
-class _Seen(NamedTuple):
-    fingerprint: str
-    source_id: str
-    at: float
-
-
 class Inbox:
     """Handles messages one at a time, in order of arrival, beside the link.
 
@@ -84,7 +80,8 @@ class Inbox:
         self._held: dict[Segment, list[_Ack]] = {}
         self._again: list[Joined] = []
         self._again_at = 0.0
-        self._seen: dict[tuple[str, str], _Seen] = {}
+        self._redeliveries = Redeliveries(options.redelivery_seconds, self._loop.time())
+        self._arrivals = count()
 
     def put(self, connection: Connection, arrived: Arrived) -> None:
         """Take over what has arrived on ``connection``."""
@@ -157,7 +154,7 @@ class Inbox:
         if held and not joined.complete and all(ack.connection.closed.done() for ack in held):
             stored = False  # the carrier was not answered and will send all of them again
         else:
-            stored = await self._store(text_of(joined, self._source_id(joined)))
+            stored = await self._recognise_and_store(joined, held)
         for segment in joined.segments:
             self._answer(segment, stored=stored)
         if self._parts is not None and joined.segments[0].key is not None:
@@ -166,6 +163,19 @@ class Inbox:
             else:
                 self._again.append(joined)
                 self._again_at = self._loop.time() + self._options.parts_hold_seconds
+
+    async def _recognise_and_store(self, joined: Joined, held: Sequence[_Ack]) -> bool:
+        first = joined.segments[0]
+        sighting = self._redeliveries.see(
+            (first.source, first.destination),
+            fingerprint := fingerprint_of(joined),
+            self._loop.time(),
+            name=lambda: f"{fingerprint}@{self._wall():%Y%m%dT%H%M%S.%f}.{next(self._arrivals)}",
+            stands=lambda: not any(ack.connection.closed.done() for ack in held),
+        )
+        stored = await self._store(text_of(joined, sighting.source_id, may_repeat=sighting.may_repeat))
+        sighting.answered_at = self._loop.time() if stored else None
+        return stored
 
     async def _discard(self, joined: Joined, parts: PartStore) -> None:
         try:
@@ -189,14 +199,3 @@ class Inbox:
         if not stored:
             self._counters.redelivery_asked += 1
         ack.connection.answer(ack.arrived, status.OK if stored else self._options.redeliver_status)
-
-    def _source_id(self, joined: Joined) -> str:
-        """The same as before if this is the latest text of the pair once more, within the redelivery window."""
-        now, pair = self._loop.time(), (joined.segments[0].source, joined.segments[0].destination)
-        self._seen = {key: seen for key, seen in self._seen.items() if now < seen.at + self._options.redelivery_seconds}
-        fingerprint = fingerprint_of(joined)
-        seen = self._seen.pop(pair, None)
-        if seen is None or seen.fingerprint != fingerprint:
-            seen = _Seen(fingerprint, f"{fingerprint}@{self._wall():%Y%m%dT%H%M%S.%f}", now)
-        self._seen[pair] = seen
-        return seen.source_id

@@ -6,6 +6,7 @@ _BURST_SECONDS = 0.02  # what the carrier sees as one moment, and a loop's timer
 _CALM_SECONDS = 1.0
 _RECOVERY_PER_SECOND = 1.1
 _SLOWEST = 0.1
+_TELLING = 10  # texts a second below which what we really sent says little about what the carrier allows
 _ROUNDING = 1e-6
 
 
@@ -45,11 +46,11 @@ class TokenBucket:
         return 0.0
 
     def throttled(self, now: float) -> None:
-        """The carrier said that we are too fast: half of what we really did, at most."""
+        """The carrier said that we are too fast: half the rate, or half of what we really did if that is less."""
         if now < self._lowered_at + _CALM_SECONDS:
             return
         self._count(now)
-        real = max(self._spent, self._spent_before, 1)
+        real = max(self._spent, self._spent_before, _TELLING)
         self._rate = max(_SLOWEST, min(self._rate, real) / 2)
         self._tokens, self._filled_at = 0.0, now
         self._lowered_at = now
