@@ -44,6 +44,13 @@ class Applications:
         }
         await self._http.request("PUT", ("applications", application, "eventFilter"), body=body)
 
+    async def probe(self, application: str, name: str) -> None:
+        """Has Asterisk send the application a UserEvent: only its arrival proves that the event socket hears.
+
+        NotFoundError: not registered. (An application that has lost its socket still counts as registered for a while.)
+        """
+        await self._http.request("POST", ("events", "user", name), body={"application": application})
+
 
 class Server:
     """Asterisk itself."""

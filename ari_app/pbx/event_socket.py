@@ -16,8 +16,8 @@ from typing import NoReturn
 import aiohttp
 
 from ari_app.pbx.ari import Ari
-from ari_app.pbx.errors import AriError, MalformedEventError, NotFoundError, TakenOverError, UnavailableError
-from ari_app.pbx.messages import ApplicationReplaced, AriEvent, parse_event
+from ari_app.pbx.errors import AriError, MalformedEventError, NotFoundError, TakenOverError
+from ari_app.pbx.messages import ApplicationReplaced, AriEvent, UserEvent, parse_event
 from ari_app.pbx.models import Application, AsteriskInfo, Bridge, Channel, Endpoint
 
 NOISE = (
@@ -26,7 +26,6 @@ NOISE = (
     "ChannelCallerId",
     "ChannelConnectedLine",
     "ChannelCreated",
-    "ChannelUserevent",
     "BridgeCreated",
     "BridgeMerged",
     "BridgeVideoSourceChanged",
@@ -36,9 +35,12 @@ NOISE = (
 )
 """Events that nobody here uses, and that Asterisk is asked not to send."""
 
-ENDPOINT_EVENTS = ("TextMessageReceived", "ContactStatusChange", "PeerStatusChange")
+ENDPOINT_EVENTS = ("TextMessageReceived", "ContactStatusChange", "PeerStatusChange", "ChannelUserevent")
 """What is wanted of endpoints. It comes through an application of its own on the same socket: an endpoint's events hold
 those of its channels, and would bring each key press twice."""
+
+
+_PROBE = "RingbackProbe"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,18 +89,17 @@ SocketEvent = AriEvent | Connected | Disconnected | AsteriskRestarted | EventRef
 
 @dataclass(frozen=True, slots=True)
 class SocketTiming:
-    """All in seconds. A dead link is noticed within ``ping_every + pong_within``.
+    """All in seconds. A dead link is noticed within ``check_every + answer_within``.
 
     ``first_delay`` must not be shorter than 0.5: Asterisk clears up after a dropped socket, and one that comes at once
     can lose its application to that. Delays double up to ``longest_delay``; half of each is random.
     """
 
-    ping_every: float = 4.0
-    pong_within: float = 4.0
     first_delay: float = 0.5
     longest_delay: float = 30.0
     first_check: float = 1.0
-    check_every: float = 30.0
+    check_every: float = 4.0
+    answer_within: float = 4.0
     close_within: float = 0.5
 
     def delay(self, failures: int, chance: float) -> float:
@@ -133,7 +134,7 @@ class EventSocket:
         self._applications = (ari.application, f"{ari.application}-endpoints")
         self._started: datetime | None = None
         self._failures = 0
-        self._pong = asyncio.Event()
+        self._probed: asyncio.Queue[str] = asyncio.Queue()
 
     async def run(self) -> NoReturn:
         """Connects and stays connected until cancelled.
@@ -153,13 +154,13 @@ class EventSocket:
             socket = await self._ari.http.open_events(*self._applications, close_within=self._timing.close_within)
         except AriError as error:
             return str(error)
+        self._probed = asyncio.Queue()  # without what the connection before may still have told
         why = "closed"
         held: list[SocketEvent] = []
         try:
             async with socket, asyncio.TaskGroup() as group:
                 live = asyncio.Event()
                 group.create_task(self._read(socket, held, live))
-                group.create_task(self._ping(socket))
                 for event in (*await self._resync(), *held):
                     self._deliver(event)
                 live.set()
@@ -183,12 +184,12 @@ class EventSocket:
                     if isinstance(event, ApplicationReplaced):
                         self._deliver(event)
                         raise TakenOverError(event.application)
-                    if live.is_set():
+                    if isinstance(event, UserEvent) and event.name == _PROBE:
+                        self._probed.put_nowait(event.application)
+                    elif live.is_set():
                         self._deliver(event)
                     else:
                         held.append(event)
-                case aiohttp.WSMsgType.PONG:
-                    self._pong.set()
                 case aiohttp.WSMsgType.PING:
                     await socket.pong(message.data)
                 case aiohttp.WSMsgType.ERROR:
@@ -197,18 +198,6 @@ class EventSocket:
                     raise _LostError(f"the event socket was closed (code {socket.close_code})")
                 case _:
                     raise _LostError(f"a {message.type.name} message came through the event socket")
-
-    async def _ping(self, socket: aiohttp.ClientWebSocketResponse) -> NoReturn:
-        """Asks whether the other end is there: a link that is cut without a word looks open for hours (RFC 6455 5.5.2)."""
-        while True:
-            await asyncio.sleep(self._timing.ping_every)  # noqa: TID251 - a heartbeat is a wait on time
-            self._pong.clear()
-            try:
-                async with asyncio.timeout(self._timing.pong_within):
-                    await socket.ping()
-                    await self._pong.wait()
-            except TimeoutError as error:
-                raise _LostError(f"no pong within {self._timing.pong_within:g} s") from error
 
     async def _resync(self) -> list[SocketEvent]:
         """Subscribes first, looks second."""
@@ -234,18 +223,28 @@ class EventSocket:
         return [AsteriskRestarted(before, info.started), Connected(snapshot)]
 
     async def _watch(self) -> NoReturn:
-        """Makes sure, again and again, that Asterisk still counts this socket as the application's."""
+        """Has Asterisk say something to each application, again and again, and hears whether it arrives.
+
+        That finds a link that was cut without a word, an application that Asterisk has forgotten although the socket is
+        open, and one that it remembers without a socket; a ping of the socket would find only the first.
+        """
         delay = self._timing.first_check
         while True:
-            await asyncio.sleep(delay)  # noqa: TID251 - a periodic check is a wait on time
-            try:
-                for application in self._applications:
-                    await self._ari.applications.get(application)
-            except NotFoundError as error:
-                raise _LostError("Asterisk has forgotten our application, and left its socket open") from error
-            except UnavailableError as error:
-                raise _LostError(f"Asterisk's HTTP server does not answer: {error.reason}") from error
+            await asyncio.sleep(delay)  # noqa: TID251 - a heartbeat is a wait on time
+            for application in self._applications:
+                await self._probe(application)
             delay = self._timing.check_every
+
+    async def _probe(self, application: str) -> None:
+        try:
+            async with asyncio.timeout(self._timing.answer_within):
+                await self._ari.applications.probe(application, _PROBE)
+                while await self._probed.get() != application:
+                    continue
+        except TimeoutError as error:
+            raise _LostError(f"Asterisk was not heard within {self._timing.answer_within:g} s") from error
+        except NotFoundError as error:
+            raise _LostError("Asterisk has forgotten our application, and left its socket open") from error
 
 
 def _parse(text: str) -> SocketEvent:

@@ -159,6 +159,13 @@ class PeerStatusChange(AriEvent):
 
 
 @dataclass(frozen=True, slots=True)
+class UserEvent(AriEvent):
+    """One that a REST call asked for (``Applications.probe``)."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class UnknownEvent(AriEvent):
     """One that nobody here uses."""
 
@@ -243,6 +250,7 @@ _READERS: dict[str, Callable[[_Common, Fields], AriEvent]] = {
     "RecordingFailed": lambda common, fields: RecordingFailed(*common, fields.part("recording", Recording.read)),
     "TextMessageReceived": _text_message,
     "ApplicationReplaced": lambda common, fields: ApplicationReplaced(*common),
+    "ChannelUserevent": lambda common, fields: UserEvent(*common, fields.text("eventname")),
     "ContactStatusChange": _contact,
     "PeerStatusChange": _peer,
 }

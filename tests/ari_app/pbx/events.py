@@ -82,6 +82,7 @@ EVENTS: tuple[dict[str, Any], ...] = (
     event("TextMessageReceived", message={"from": "sip:1@a", "to": "pjsip:2@b", "body": "hi"}, endpoint=ENDPOINT),
     event("TextMessageReceived", message={"from": "sip:1@a", "to": "pjsip:2@b", "body": "hi", "variables": {}}),
     event("ApplicationReplaced"),
+    event("ChannelUserevent", eventname="RingbackProbe", userevent={"eventname": "RingbackProbe"}),
     event(
         "ContactStatusChange",
         endpoint=ENDPOINT,

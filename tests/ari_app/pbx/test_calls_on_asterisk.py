@@ -10,6 +10,7 @@ import pytest
 
 from ari_app.pbx.channels import CallerId, HangupReason
 from ari_app.pbx.errors import NotFoundError, ServerFaultError, StateConflictError
+from ari_app.pbx.host import AsteriskVersion
 from ari_app.pbx.ledger import read_cdr, read_cel
 from ari_app.pbx.messages import (
     ChannelDestroyed,
@@ -92,7 +93,8 @@ async def test_a_phone_that_does_not_answer_ends_as_not_answered(asterisk: TestP
         await listener.next(Dial, lambda dial: dial.status == "RINGING")
         destroyed = await listener.next(ChannelDestroyed)  # a leg that we originate gets no last Dial event
         assert destroyed.channel.id == "leg-102"
-        assert destroyed.cause == 19  # no answer from user, Q.850 section 2.2.5
+        if asterisk.host.version >= AsteriskVersion(20, 14):  # older ones say 0
+            assert destroyed.cause == 19  # no answer from user, Q.850 section 2.2.5
         await desk.heard("ended", code=487)
 
 
@@ -188,6 +190,8 @@ async def test_we_press_keys_that_the_far_end_hears(asterisk: TestPbx) -> None:
 
 
 async def test_variables_are_set_and_read(asterisk: TestPbx) -> None:
+    if asterisk.host.version < AsteriskVersion(18):
+        pytest.skip("16.28 sets a variable and cannot find it again")
     async with listening(asterisk) as listener, asterisk.mobile(MOBILE) as mobile:
         mobile.call(asterisk.dial_in(NUMBER))
         caller = (await listener.next(StasisStart)).channel.id

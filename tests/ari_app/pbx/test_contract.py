@@ -97,6 +97,7 @@ async def _use_everything(ari: Ari) -> None:
         ari.endpoints.send_message("pjsip:1", "sip:a", "x", variables=texts),
         ari.applications.get("app"),
         ari.applications.subscribe("app", "endpoint:PJSIP"),
+        ari.applications.probe("app", "Probe"),
         ari.server.info(),
         ari.server.ping(),
         ari.playbacks.stop("p"),
@@ -110,7 +111,7 @@ async def _use_everything(ari: Ari) -> None:
 
 
 async def test_every_request_is_one_that_asterisk_describes(
-    documents: Documents, requests: tuple[Ari, list[tuple[str, str, set[str]]]]
+    asterisk: TestPbx, documents: Documents, requests: tuple[Ari, list[tuple[str, str, set[str]]]]
 ) -> None:
     operations = [
         (
@@ -143,7 +144,9 @@ async def test_every_request_is_one_that_asterisk_describes(
         )
         for name in dir(type(room))
     )
-    assert len(seen) == public - 1 + 1, "one call of each, originate twice, and the event filter's body is free"
+    assert len(seen) == public, "one call of each but the event filter (its body is free), and originate twice"
+    if not asterisk.host.has_module("chan_websocket"):
+        seen.remove(next(each for each in seen if "transport_data" in each[2]))
     for method, path, given in seen:
         matching = [each for each in operations if each[0] == method and each[1].match(path)]
         assert matching, f"{method} {path}"

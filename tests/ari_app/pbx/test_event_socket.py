@@ -23,7 +23,7 @@ def test_delays_double_and_half_of_each_is_chance() -> None:
 
 def test_a_dead_link_is_noticed_within_ten_seconds() -> None:
     timing = SocketTiming()
-    assert timing.ping_every + timing.pong_within <= 10.0
+    assert timing.check_every + timing.answer_within <= 10.0
 
 
 def test_nothing_is_refused_that_we_would_understand() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from itertools import count
 
 import aiohttp
 import pytest
@@ -63,11 +64,17 @@ async def test_an_rtp_leg_sends_to_us_and_hears_us_where_it_says(asterisk: TestP
             await ari.bridges.create("media-bridge")
             await ari.bridges.add("media-bridge", "media-2", "echo-2")
             loop = asyncio.get_running_loop()
-            for number in range(5):
-                header = bytes([0x80, 0]) + number.to_bytes(2, "big") + (number * 160).to_bytes(4, "big") + b"ring"
-                await loop.sock_sendto(ours, header + bytes([0x55] * 160), (media.address, media.port))
-            async with asyncio.timeout(3.0):
+
+            async def speak() -> None:
+                for number in count():
+                    header = bytes([0x80, 0]) + number.to_bytes(2, "big") + (number * 160).to_bytes(4, "big") + b"ring"
+                    await loop.sock_sendto(ours, header + bytes([0x55] * 160), (media.address, media.port))
+                    await asyncio.sleep(0.02)  # noqa: TID251 - a frame lasts that long
+
+            async with asyncio.timeout(5.0), asyncio.TaskGroup() as group:
+                speaking = group.create_task(speak())
                 packet, source = await loop.sock_recvfrom(ours, 2048)
+                speaking.cancel()
             assert source == (media.address, media.port)
             assert (packet[0], packet[1] & 0x7F) == (0x80, 0)  # RTP version 2, PCMU (RFC 3551)
             await ari.channels.hangup("media-2")

@@ -34,7 +34,7 @@ from tests.ari_app.pbx.events import CHANNEL, EVENTS, event
 @pytest.mark.parametrize("sent", EVENTS, ids=[sent["type"] for sent in EVENTS])
 def test_each_event_that_we_use_becomes_a_value_of_its_name(sent: dict[str, Any]) -> None:
     parsed = parse_event(orjson.dumps(sent))
-    assert type(parsed).__name__ == sent["type"]
+    assert type(parsed).__name__ == {"ChannelUserevent": "UserEvent"}.get(sent["type"], sent["type"])
     assert parsed.at == datetime(2026, 11, 24, 0, 6, 18, 123000, UTC)
     assert parsed.application == "ringback"
 

@@ -89,8 +89,8 @@ async def test_a_link_that_goes_silent_is_noticed_and_mended(asterisk: TestPbx) 
         proxy.freeze()
         frozen_at = loop.time()
         lost = await listener.next(Disconnected, within=5.0)
-        assert "no pong" in lost.why
-        assert loop.time() - frozen_at < BRISK.ping_every + BRISK.pong_within + BRISK.close_within + 0.3
+        assert "not heard" in lost.why
+        assert loop.time() - frozen_at < BRISK.check_every + BRISK.answer_within + BRISK.close_within + 0.3
         proxy.cut()
         proxy.thaw()
         await listener.next(Connected, within=10.0)
@@ -99,28 +99,30 @@ async def test_a_link_that_goes_silent_is_noticed_and_mended(asterisk: TestPbx) 
 async def test_an_application_that_asterisk_has_forgotten_is_registered_anew(asterisk: TestPbx) -> None:
     """The race that loses an application for ever: its name goes while the socket stays open."""
     async with listening(asterisk) as listener:
-        real = listener.ari.applications
-        name = listener.ari.application
+        real = listener.ari.applications.probe
 
-        class Forgetful:
-            """Asterisk's answer as it is after that race, once."""
+        async def forgotten(application: str, name: str) -> None:
+            listener.ari.applications.probe = real  # type: ignore[method-assign]
+            await real("no-such-application", name)
 
-            forgot = False
-
-            def __getattr__(self, attribute: str) -> object:
-                return getattr(real, attribute)
-
-            async def get(self, application: str) -> object:
-                if not self.forgot:
-                    self.forgot = True
-                    return await real.get("no-such-application")
-                return await real.get(application)
-
-        listener.ari.applications = Forgetful()  # type: ignore[assignment]
+        listener.ari.applications.probe = forgotten  # type: ignore[method-assign]
         lost = await listener.next(Disconnected, within=3.0)
         assert "forgotten" in lost.why
         await listener.next(Connected, within=3.0)
-        assert (await real.get(name)).name == name
+
+
+async def test_an_application_whose_events_go_nowhere_is_registered_anew(asterisk: TestPbx) -> None:
+    """Asterisk keeps an application that has calls without its socket, and still calls it registered."""
+    async with listening(asterisk) as listener:
+        real = listener.ari.applications.probe
+
+        async def unheard(application: str, name: str) -> None:
+            listener.ari.applications.probe = real  # type: ignore[method-assign]
+
+        listener.ari.applications.probe = unheard  # type: ignore[method-assign]
+        lost = await listener.next(Disconnected, within=3.0)
+        assert "not heard" in lost.why
+        await listener.next(Connected, within=3.0)
 
 
 async def test_a_call_that_arrives_while_we_look_is_delivered_after_what_we_saw(asterisk: TestPbx) -> None:
