@@ -129,14 +129,12 @@ class AsteriskProcess:
             folder.mkdir(parents=True, exist_ok=True)
         if os.geteuid() == 0:
             for folder in folders.asterisks:
-                for path in (folder, *(entry for entry in folder.rglob("*") if not entry.is_symlink())):
-                    os.chown(path, account.uid, account.gid)
+                for path in (folder, *folder.rglob("*")):
+                    os.chown(path, account.uid, account.gid, follow_symlinks=False)
             for path in (folders.etc, *folders.etc.iterdir()):
-                os.chown(path, 0, account.gid)
-        folders.etc.chmod(0o750)
-        folders.run.chmod(0o750)
-        folders.log.chmod(0o750)
-        folders.spool.chmod(0o750)
+                os.chown(path, 0, account.gid, follow_symlinks=False)
+        for folder in (folders.etc, folders.run, folders.log, folders.spool, folders.db, folders.lib):
+            folder.chmod(0o750)
         folders.socket.unlink(missing_ok=True)
 
     def _spawn(self, account: Account, child: bool) -> subprocess.Popen[bytes]:

@@ -6,6 +6,7 @@ templates are readable ``.conf`` files; lines that begin with ``;%`` are Jinja's
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import resource
@@ -199,6 +200,8 @@ def _write(path: Path, text: str, mode: int) -> bool:
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
+            with contextlib.suppress(PermissionError):
+                os.fchown(file.fileno(), -1, path.parent.stat().st_gid)  # the group that Asterisk reads it by
             os.fchmod(file.fileno(), mode)
         draft.replace(path)
     finally:

@@ -52,6 +52,15 @@ async def test_a_call_from_the_carrier_comes_to_us_with_the_number_that_was_dial
         await listener.next(StasisEnd)
 
 
+async def test_a_call_whose_request_names_no_number_comes_to_us_without_one(asterisk: TestPbx) -> None:
+    async with listening(asterisk) as listener, asterisk.mobile(MOBILE) as mobile:
+        mobile.call(f"sip:{asterisk.sip}")
+        start = await listener.next(StasisStart)
+        assert start.args == ("inbound",)
+        await listener.ari.channels.hangup(start.channel.id)
+        await mobile.heard("ended")
+
+
 async def test_the_two_ends_of_a_bridged_call_hear_each_other(asterisk: TestPbx, tmp_path: Path) -> None:
     low, high = write_tone(tmp_path / "low.wav", 400), write_tone(tmp_path / "high.wav", 1000)
     heard_outside, heard_inside = tmp_path / "outside.wav", tmp_path / "inside.wav"
