@@ -141,8 +141,10 @@ def render(
 ) -> list[Path]:
     """Writes every file of the configuration into ``folders.etc``; returns those that changed.
 
-    Files with secrets are readable by their owner and group alone. Raises UnsafeValueError before anything is written.
+    Files with secrets are readable by their owner and group alone. Raises UnsafeValueError before anything is written,
+    also for an ARI or AMI that the network could reach, and for a phone that does not exist.
     """
+    _check(telephony, dialplan)
     environment = Environment(
         loader=FileSystemLoader(resources("asterisk")),
         autoescape=False,  # noqa: S701 - these are no HTML pages; refuse_injection guards every value
@@ -169,7 +171,7 @@ def render(
         "away_notice": _dialplan(folders.sounds / "missed_call_away"),
         "max_files": min(resource.getrlimit(resource.RLIMIT_NOFILE)[1], 65536),
         "auth_type": "digest" if host.version >= AsteriskVersion(22, 6) else "userpass",
-        "loopback": lambda address: address in ("127.0.0.1", "::1", "localhost"),
+        "mailbox": dialplan.mailbox if host.has_module("app_voicemail") else None,
     }
     texts = {}
     for name in sorted(environment.list_templates(extensions=["conf"])):
@@ -184,6 +186,22 @@ def render(
         for name, text in texts.items()
         if _write(path := folders.etc / name, text, 0o640 if name in _WITH_SECRETS else 0o644)
     ]
+
+
+def _check(telephony: Telephony, dialplan: Dialplan) -> None:
+    for name, listener in (("pbx.http.host", telephony.pbx.http), ("pbx.ami.host", telephony.pbx.ami)):
+        if listener.host not in ("127.0.0.1", "::1"):
+            raise UnsafeValueError(
+                name, "expected 127.0.0.1 or ::1: audio at /media has no password, and AMI no encryption"
+            )
+    phones = [(group.pattern, phone) for group in dialplan.ring_groups for phone in group.phones]
+    for where, phone in phones:
+        if phone not in telephony.phones:
+            raise UnsafeValueError(f"ring group {where}", f"there is no phone {phone}")
+    if dialplan.mailbox is not None:
+        owner = telephony.phones.get(dialplan.mailbox)
+        if owner is None or not owner.voicemail:
+            raise UnsafeValueError(f"mailbox {dialplan.mailbox}", "expected a phone with voicemail: true")
 
 
 def _write(path: Path, text: str, mode: int) -> bool:

@@ -62,7 +62,7 @@ class TestPbx:
                     "rtp": {"first": rtp, "last": rtp + 199},
                     **pbx,
                 },
-                "phones": {number: {"name": f"Desk {number}"} for number in PHONES},
+                "phones": {number: {"name": f"Desk {number}", "voicemail": number == "103"} for number in PHONES},
                 "trunks": {
                     "carrier": {
                         "host": CARRIER_IP,

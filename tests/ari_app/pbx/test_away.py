@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import wave
 from pathlib import Path
 
 import pytest
 
 from ari_app.pbx.ledger import CdrRow, read_cdr, read_cel
 from ari_app.pbx.message_spool import read_messages
-from tests.support.asterisk import CARRIER_IP, TestPbx
+from ari_app.pbx.render import Dialplan
+from ari_app.pbx.sounds import SoundFolder
+from tests.support.asterisk import CARRIER_IP, TestPbx, running_pbx
 from tests.support.baresip import Baresip
 from tests.support.ports import free_port
 from tests.support.sipp import Sipp, sipp_register
-from tests.support.tones import loudness, write_tone
+from tests.support.tones import loudness, tone, write_tone
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.e2e
@@ -192,3 +195,23 @@ async def test_the_events_of_an_unanswered_call_tell_who_rang(asterisk: TestPbx)
     rows = read_cel(asterisk.folders.cel, offset).rows
     assert [row.channel.split("-")[0] for row in rows if row.type == "CHAN_START"] == ["PJSIP/carrier", "PJSIP/102"]
     assert "ANSWER" not in {row.type for row in rows}
+
+
+async def test_a_caller_whom_nobody_answers_hears_the_notice_and_leaves_a_message(tmp_path: Path) -> None:
+    words, heard = write_tone(tmp_path / "words.wav", 600), tmp_path / "heard.wav"
+    with running_pbx(dialplan=Dialplan(mailbox="103")) as pbx:
+        SoundFolder(pbx.folders.sounds).put("missed_call_away", tone(900, 1.0))
+        async with pbx.mobile(speak=str(words), record=str(heard)) as mobile:
+            mobile.call(pbx.dial_in("+13055559999"))
+            await mobile.heard("answered")
+            inbox = pbx.folders.spool / "voicemail" / "phones" / "103" / "INBOX"
+            await asyncio.sleep(5.5)  # noqa: TID251 - the notice, the beep, and three seconds of message
+            mobile.hang_up()
+            await mobile.heard("ended")
+        message = await until(lambda: sorted(inbox.glob("msg*.wav")), what="the message")
+        (record, *_) = await _records(pbx, 0)
+        assert record.userfield.startswith("away")
+        assert "away:CHANUNAVAIL" in [row.userfield for row in read_cdr(pbx.folders.cdr).rows]
+        assert loudness(message[0], 600) > 1000
+    with wave.open(str(heard)) as file:
+        assert file.getnframes() > 4 * 8000

@@ -150,6 +150,26 @@ def test_a_ring_group_is_a_number_or_a_pattern(pattern: str) -> None:
         RingGroup(pattern, ("101",))
 
 
+@pytest.mark.parametrize("section", ["http", "ami"])
+def test_an_ari_or_ami_that_the_network_could_reach_is_refused(
+    section: str, office: Telephony, secrets: PbxSecrets, paper_host: AsteriskHost, folders: PbxFolders
+) -> None:
+    open_to_all = Telephony.model_validate({**OFFICE, "pbx": {section: {"host": "0.0.0.0", "port": 8088}}})
+    with pytest.raises(UnsafeValueError, match=f"pbx.{section}.host"):
+        render(open_to_all, secrets, paper_host, folders)
+
+
+@pytest.mark.parametrize(
+    "dialplan",
+    [Dialplan((RingGroup("+13055550100", ("109",)),)), Dialplan(mailbox="102"), Dialplan(mailbox="109")],
+)
+def test_a_phone_that_is_not_there_or_has_no_mailbox_is_refused(
+    dialplan: Dialplan, office: Telephony, secrets: PbxSecrets, paper_host: AsteriskHost, folders: PbxFolders
+) -> None:
+    with pytest.raises(UnsafeValueError, match=r"109|102"):
+        render(office, secrets, paper_host, folders, dialplan)
+
+
 def test_an_asterisk_without_a_module_that_we_need_is_refused_by_name(
     office: Telephony, secrets: PbxSecrets, paper_host: AsteriskHost, folders: PbxFolders
 ) -> None:
