@@ -25,6 +25,9 @@ OLDEST = 18
 SUITE = "forky"
 """Debian 14, whose Asterisk is 22 LTS. A name and not ``testing``, so that it stays 22 when forky is released."""
 
+_HOST = "host"
+"""The cache folder of the distribution's own package."""
+
 
 class HostKind(StrEnum):
     GIVEN = "given"
@@ -91,32 +94,33 @@ def find_asterisk(
 
     Raises AsteriskMissingError that says what was tried.
     """
-    if suite is not None:
-        return _from_debian(suite, progress, environment)
-    if given := environment.get("RINGBACK_ASTERISK"):
-        return _given(Path(given))
-    installed = _installed()
-    if installed is not None:
-        return installed
-    forky = PrivateRoot(cache_folder(environment) / SUITE)
-    if forky.complete:
-        return _in_root(HostKind.DEBIAN, forky)
-    return _from_distribution(progress, environment) or _from_debian(SUITE, progress, environment)
+    if suite is not None and not re.fullmatch(r"[a-z][a-z0-9-]{0,30}", suite):
+        raise AsteriskMissingError(f"{suite!r} is no name of a Debian suite")
+    ready = find_ready(suite=suite, environment=environment)
+    if ready is not None:
+        return ready
+    cache = cache_folder(environment)
+    if suite is None:
+        root = _from_distribution(progress, cache)
+        if root is not None:
+            return _in_root(HostKind.DISTRIBUTION, root)
+    return _in_root(HostKind.DEBIAN, _from_debian(suite or SUITE, progress, cache, environment))
 
 
 def find_ready(*, suite: str | None = None, environment: Mapping[str, str] = os.environ) -> AsteriskHost | None:
     """Like ``find_asterisk``, but fetches nothing: None when there is none yet."""
-    if suite is None:
+    cache = cache_folder(environment)
+    roots: tuple[tuple[HostKind, PrivateRoot], ...]
+    if suite is not None:
+        roots = ((HostKind.DEBIAN, PrivateRoot(cache / suite)),)
+    else:
         if given := environment.get("RINGBACK_ASTERISK"):
             return _given(Path(given))
         installed = _installed()
         if installed is not None:
             return installed
-    for name, kind in ((suite or SUITE, HostKind.DEBIAN), *([] if suite else [("host", HostKind.DISTRIBUTION)])):
-        root = PrivateRoot(cache_folder(environment) / name)
-        if root.complete:
-            return _in_root(kind, root)
-    return None
+        roots = (HostKind.DISTRIBUTION, PrivateRoot(cache / _HOST)), (HostKind.DEBIAN, PrivateRoot(cache / SUITE))
+    return next((_in_root(kind, root) for kind, root in roots if root.complete), None)
 
 
 def _given(path: Path) -> AsteriskHost:
@@ -176,37 +180,27 @@ def _ask_version(command: tuple[str, ...]) -> AsteriskVersion | None:
         return None
 
 
-def _from_distribution(progress: Progress, environment: Mapping[str, str]) -> AsteriskHost | None:
+def _from_distribution(progress: Progress, cache: Path) -> PrivateRoot | None:
     """The private root of this distribution's own package, when it has one that is new enough."""
-    cache = cache_folder(environment)
-    root = PrivateRoot(cache / "host")
-    if not root.complete:
-        progress("no Asterisk is installed: asking this machine's apt sources for one")
-        workspace = cache / ".host.apt"
-        apt = AptWorkspace(workspace, source=None, progress=progress)
-        try:
-            apt.update()
-            version = apt.candidate("asterisk")
-        except AsteriskMissingError as error:
-            progress(f"  {error}")
-            version = None
-        if version is None or AsteriskVersion.parse(version).major < OLDEST:
-            progress(f"  this distribution has {'none' if version is None else f'only {version}'}")
-            shutil.rmtree(workspace, ignore_errors=True)
-            return None
-        build(root.folder, workspace, source=None, progress=progress)
-    return _in_root(HostKind.DISTRIBUTION, root)
+    progress("no Asterisk is installed: asking this machine's apt sources for one")
+    workspace = cache / f".{_HOST}.apt"
+    apt = AptWorkspace(workspace, source=None, progress=progress)
+    try:
+        apt.update()
+        version = apt.candidate("asterisk")
+    except AsteriskMissingError as error:
+        progress(f"  {error}")
+        version = None
+    if version is None or AsteriskVersion.parse(version).major < OLDEST:
+        progress(f"  this distribution has {'none' if version is None else f'only {version}'}")
+        shutil.rmtree(workspace, ignore_errors=True)
+        return None
+    return build(cache / _HOST, workspace, source=None, progress=progress)
 
 
-def _from_debian(suite: str, progress: Progress, environment: Mapping[str, str]) -> AsteriskHost:
-    if not re.fullmatch(r"[a-z][a-z0-9-]{0,30}", suite):
-        raise AsteriskMissingError(f"{suite!r} is no name of a Debian suite")
-    cache = cache_folder(environment)
-    root = PrivateRoot(cache / suite)
-    if not root.complete:
-        mirror = debian_mirror(read_sources(), environment.get("RINGBACK_DEBIAN_MIRROR"))
-        options = f"[signed-by={mirror.signed_by}] " if mirror.signed_by else ""
-        progress(f"unpacking the Asterisk of Debian {suite} into {root.folder} (once; about 80 MB, 270 MB unpacked)")
-        source = f"deb {options}{mirror.uri} {suite} main"
-        build(root.folder, cache / f".{suite}.apt", source=source, progress=progress)
-    return _in_root(HostKind.DEBIAN, root)
+def _from_debian(suite: str, progress: Progress, cache: Path, environment: Mapping[str, str]) -> PrivateRoot:
+    mirror = debian_mirror(read_sources(), environment.get("RINGBACK_DEBIAN_MIRROR"))
+    options = f"[signed-by={mirror.signed_by}] " if mirror.signed_by else ""
+    progress(f"unpacking the Asterisk of Debian {suite} into {cache / suite} (once; 80 MB, 200 MB unpacked)")
+    source = f"deb {options}{mirror.uri} {suite} main"
+    return build(cache / suite, cache / f".{suite}.apt", source=source, progress=progress)

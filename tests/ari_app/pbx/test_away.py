@@ -197,6 +197,17 @@ async def test_the_events_of_an_unanswered_call_tell_who_rang(asterisk: TestPbx)
     assert "ANSWER" not in {row.type for row in rows}
 
 
+async def test_the_ledgers_can_be_rotated_by_renaming_them(asterisk: TestPbx) -> None:
+    async with asterisk.mobile() as mobile:
+        for _ in range(2):
+            mobile.call(asterisk.dial_in(NUMBER))
+            await mobile.heard("ended")
+            await until(lambda: not asterisk.channels() and asterisk.folders.cdr.exists(), what="the record")
+            for ledger in (asterisk.folders.cdr, asterisk.folders.cel):
+                assert ledger.stat().st_size > 0
+                ledger.rename(ledger.with_suffix(".old"))
+
+
 async def test_a_caller_whom_nobody_answers_hears_the_notice_and_leaves_a_message(tmp_path: Path) -> None:
     words, heard = write_tone(tmp_path / "words.wav", 600), tmp_path / "heard.wav"
     with running_pbx(dialplan=Dialplan(mailbox="103")) as pbx:

@@ -47,6 +47,20 @@ async def test_a_snapshot_comes_with_the_connection_and_holds_what_is_going_on(a
         await mobile.heard("ended")
 
 
+async def test_a_call_that_was_ours_when_we_died_is_found_again(asterisk: TestPbx) -> None:
+    async with asterisk.mobile() as mobile:
+        async with listening(asterisk) as before:
+            mobile.call(asterisk.dial_in(NUMBER))
+            call = (await before.next(StasisStart)).channel
+            await before.ari.channels.ring(call.id)
+            await mobile.heard("progress")
+        async with listening(asterisk) as after:
+            snapshot = after.of(Connected)[0].snapshot
+            assert [(channel.id, channel.created) for channel in snapshot.channels] == [(call.id, call.created)]
+            await after.ari.channels.hangup(call.id)
+            await mobile.heard("ended")
+
+
 async def test_phones_that_come_and_go_are_reported(asterisk: TestPbx) -> None:
     async with listening(asterisk) as listener:
         async with asterisk.desk_phone("103"):
