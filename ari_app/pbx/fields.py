@@ -51,9 +51,6 @@ class Fields:
             raise ValueError(f"{self._path}{name}: expected a time with an offset, got {text[:40]!r}")
         return parsed.astimezone(UTC)
 
-    def moment_or_none(self, name: str) -> datetime | None:
-        return None if self._data.get(name) is None else self.moment(name)
-
     def texts(self, name: str) -> tuple[str, ...]:
         value = self._data.get(name)
         if type(value) is not list or not all(type(item) is str for item in value):

@@ -15,6 +15,9 @@ class PbxFolders:
 
     base: Path
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "base", self.base.absolute())  # Asterisk has a working directory of its own
+
     @property
     def etc(self) -> Path:
         return self.base / "etc"

@@ -8,7 +8,6 @@ import shutil
 import signal
 import socket
 import subprocess
-from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,7 +40,10 @@ class AsteriskProcess:
     def status(self) -> PbxStatus | None:
         """What is running now, whoever started it; None when nothing is."""
         pid = self._pid()
-        return None if pid is None else PbxStatus(pid, os.stat(f"/proc/{pid}").st_uid)
+        try:
+            return None if pid is None else PbxStatus(pid, os.stat(f"/proc/{pid}").st_uid)
+        except FileNotFoundError:
+            return None
 
     def start(self, pbx: Pbx, account: Account, *, child: bool = False, within: float = 30.0) -> PbxStatus:
         """Starts it as ``account`` and returns when it answers on all its addresses; one that runs already is left alone.
@@ -114,13 +116,12 @@ class AsteriskProcess:
         return done.stdout
 
     def last_lines(self, count: int = 12) -> tuple[str, ...]:
-        """The last lines that Asterisk printed or logged, for a person to read."""
-        lines: deque[str] = deque(maxlen=count)
-        for path in (self._folders.console, self._folders.log / "messages.log"):
-            if path.is_file():
-                with path.open(encoding="utf-8", errors="replace") as file:
-                    lines.extend(line.rstrip() for line in file if line.strip())
-        return tuple(lines)
+        """The last lines that Asterisk printed since its start, its errors among them, for a person to read."""
+        try:
+            text = self._folders.console.read_text(encoding="utf-8", errors="replace")
+        except FileNotFoundError:
+            return ()
+        return tuple(line.rstrip() for line in text.splitlines() if line.strip())[-count:]
 
     def _prepare(self, account: Account) -> None:
         """Makes the folders: what we write is ours and readable by Asterisk, what Asterisk writes is Asterisk's."""

@@ -211,6 +211,8 @@ async def test_the_ledgers_can_be_rotated_by_renaming_them(asterisk: TestPbx) ->
 async def test_a_caller_whom_nobody_answers_hears_the_notice_and_leaves_a_message(tmp_path: Path) -> None:
     words, heard = write_tone(tmp_path / "words.wav", 600), tmp_path / "heard.wav"
     with running_pbx(dialplan=Dialplan(mailbox="103")) as pbx:
+        if not pbx.host.has_module("app_voicemail"):
+            pytest.skip("this Asterisk came without voicemail")
         SoundFolder(pbx.folders.sounds).put("missed_call_away", tone(900, 1.0))
         async with pbx.mobile(speak=str(words), record=str(heard)) as mobile:
             mobile.call(pbx.dial_in("+13055559999"))

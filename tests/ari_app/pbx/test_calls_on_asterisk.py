@@ -53,6 +53,8 @@ async def test_a_call_from_the_carrier_comes_to_us_with_the_number_that_was_dial
 
 
 async def test_a_call_whose_request_names_no_number_comes_to_us_without_one(asterisk: TestPbx) -> None:
+    if asterisk.host.version < AsteriskVersion(18):
+        pytest.skip("16.28 refuses a request without a number")
     async with listening(asterisk) as listener, asterisk.mobile(MOBILE) as mobile:
         mobile.call(f"sip:{asterisk.sip}")
         start = await listener.next(StasisStart)

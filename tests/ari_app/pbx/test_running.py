@@ -81,14 +81,14 @@ def test_it_ends_with_the_program_that_started_it_as_a_child() -> None:
         "import sys\n"
         "from tests.support.asterisk import running_pbx\n"
         "with running_pbx() as pbx:\n"
-        "    print(pbx.process.status().pid, pbx.folders.base, flush=True)\n"
+        "    print('up', pbx.process.status().pid, pbx.folders.base, flush=True)\n"
         "    sys.stdin.read()\n"
     )
     with subprocess.Popen(
         [sys.executable, "-c", program], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as parent:
         assert parent.stdout is not None
-        pid, base = parent.stdout.readline().split()
+        _, pid, base = next(line for line in parent.stdout if line.startswith("up ")).split()
         assert Path(f"/proc/{pid}").exists()
         parent.kill()
         until_sync(lambda: not _alive(int(pid)), within=3.0, what="Asterisk to end with its parent")
@@ -117,6 +117,11 @@ def test_a_start_that_fails_tells_asterisks_last_words(own_pbx: TestPbx) -> None
     with pytest.raises(AsteriskFailedError, match="no_such_module"):
         own_pbx.start()
     assert own_pbx.process.status() is None
+
+
+def test_a_data_folder_may_be_given_from_where_we_are(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert PbxFolders(Path("var/pbx")).configuration == tmp_path / "var/pbx/etc/asterisk.conf"
 
 
 def test_a_command_to_one_that_is_not_running_says_so(own_pbx: TestPbx) -> None:
