@@ -9,9 +9,10 @@ import ari_app
 
 
 def resources(name: str) -> Path:
-    """The folder ``name`` (``asterisk``). Raises FileNotFoundError that says where it was looked for."""
-    candidates = (Path(ari_app.__file__).parent.parent / name, Path(sys.prefix) / "share" / "ringback" / name)
-    for folder in candidates:
-        if folder.is_dir():
-            return folder
-    raise FileNotFoundError(f"no folder {name}: looked for {' and '.join(map(str, candidates))}")
+    """The folder ``name`` (``asterisk``). Raises FileNotFoundError that says where it should be."""
+    checkout = Path(ari_app.__file__).parent.parent
+    installed = Path(sys.prefix) / "share" / "ringback"
+    folder = (checkout if (checkout / "pyproject.toml").is_file() else installed) / name
+    if not folder.is_dir():
+        raise FileNotFoundError(f"the folder {folder} is missing: install Ringback again")
+    return folder

@@ -48,8 +48,16 @@ class TestPbx:
     carrier_port: int
 
     @classmethod
-    def make(cls, base: Path, *, suite: str | None = None, dialplan: Dialplan | None = None, **pbx: Any) -> TestPbx:
-        """Renders one into ``base``. ``pbx`` are further keys of the settings' section ``pbx``."""
+    def make(
+        cls,
+        base: Path,
+        *,
+        suite: str | None = None,
+        dialplan: Dialplan | None = None,
+        trunk: dict[str, Any] | None = None,
+        **pbx: Any,
+    ) -> TestPbx:
+        """Renders one into ``base``. ``trunk`` and ``pbx`` are further keys of those sections of the settings."""
         host = find_asterisk(progress=print, suite=suite or os.environ.get("RINGBACK_TEST_SUITE"))
         http, ami, sip, carrier_port = _free_ports(4)
         rtp = 20000 + (os.getpid() * 200) % 12000
@@ -69,6 +77,7 @@ class TestPbx:
                         "port": carrier_port,
                         "match": [f"{CARRIER_IP}/32"],
                         "qualify": False,  # the carrier is there when a test starts it
+                        **(trunk or {}),
                     }
                 },
             }

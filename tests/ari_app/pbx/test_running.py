@@ -144,6 +144,18 @@ def test_a_socket_path_that_is_too_long_is_refused_in_plain_words(own_pbx: TestP
         deep.start(own_pbx.telephony.pbx, Account("me", os.geteuid(), os.getegid()))
 
 
+def test_it_logs_in_at_a_carrier_that_wants_it_and_knows_when_the_carrier_is_there(
+    asterisk: TestPbx, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RINGBACK_TEST_TRUNK", asterisk.secrets.phones["102"])
+    login = {"user": "102", "secret": {"env": "RINGBACK_TEST_TRUNK"}}
+    carrier = {"host": "127.0.0.1", "port": asterisk.telephony.pbx.sip.port, "registration": login, "qualify": True}
+    with running_pbx(trunk=carrier) as pbx:
+        until_sync(lambda: "Registered" in pbx.process.cli("pjsip show registrations"), what="the registration")
+        until_sync(lambda: "Avail" in pbx.process.cli("pjsip show contacts"), what="the carrier to be there")
+        assert "102/sip:carrier@127.0.0.1" in asterisk.process.cli("pjsip show contacts")
+
+
 # ---------------------------------------------------------------------------------------------------------- hardening
 
 
