@@ -64,14 +64,12 @@ class Baresip:
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.DEVNULL,
         )
-        async with asyncio.timeout(10.0):
-            while self._writer is None:
-                try:
-                    self._reader, self._writer = await asyncio.open_connection("127.0.0.1", self._control)
-                except ConnectionError:
-                    await self._pause()
-            while not await self._registered():
-                await self._pause()
+        try:
+            async with asyncio.timeout(10.0):
+                await self._connect()
+        except BaseException:
+            await self.__aexit__(None, None, None)
+            raise
         return self
 
     async def __aexit__(
@@ -89,6 +87,11 @@ class Baresip:
                 self._process.kill()
                 await self._process.wait()
         self._folder.cleanup()
+
+    @property
+    def ended(self) -> bool:
+        """Whether its process is gone."""
+        return self._process is not None and self._process.returncode is not None
 
     def call(self, to: str) -> None:
         self._order("dial", to)
@@ -117,12 +120,23 @@ class Baresip:
             story = [event.get("type") for event in self.events]
             raise PhoneError(f"{self.user}: no {kind} within {within:g} s; so far {story}") from None
 
+    async def _connect(self) -> None:
+        while self._writer is None:
+            try:
+                self._reader, self._writer = await asyncio.open_connection("127.0.0.1", self._control)
+            except ConnectionError:
+                await self._pause()
+        while not await self._registered():
+            await self._pause()
+
     async def _registered(self) -> bool:
         """Asks, because REGISTER_OK came and went before we could listen."""
         self._order("reginfo")
         while True:
             message = await self._read()
             if message.get("response"):
+                if "ERR" in str(message.get("data")):
+                    raise PhoneError(f"{self.user}: could not register")
                 return "OK" in str(message.get("data"))
             self.events.append(message)
 

@@ -49,10 +49,14 @@ class Phone:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
         )
-        ready = await self.heard("ready", within=15.0)
-        self.address = ready.facts["address"]
-        if self._settings.get("registrar"):
-            await self.heard("registered")
+        try:
+            ready = await self.heard("ready", within=15.0)
+            self.address = ready.facts["address"]
+            if self._settings.get("registrar"):
+                await self.heard("registered")
+        except BaseException:
+            await self.__aexit__(None, None, None)
+            raise
         return self
 
     async def __aexit__(
@@ -70,6 +74,11 @@ class Phone:
             except asyncio.CancelledError:
                 process.kill()
                 raise
+
+    @property
+    def ended(self) -> bool:
+        """Whether its process is gone."""
+        return self._process is not None and self._process.returncode is not None
 
     @property
     def uri(self) -> str:
@@ -155,8 +164,8 @@ class Phone:
         facts: dict[str, Any] = json.loads(line)
         event = PhoneEvent(facts.pop("event"), facts.pop("at"), facts)
         self.events.append(event)
-        if event.name in ("failed", "refused"):
-            raise PhoneError(f"{self.user}: {event.facts.get('why')}; so far {self.story()}")
+        if event.name in ("failed", "refused") or (event.name == "unregistered" and event.facts["code"] >= 400):
+            raise PhoneError(f"{self.user}: {event.name} {event.facts.get('why', '')}; so far {self.story()}")
 
     def _order(self, do: str, **facts: Any) -> None:
         process = self._started()
