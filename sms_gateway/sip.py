@@ -16,7 +16,7 @@ from sms_gateway.errors import InDoubt, NotSent, SmsError, TextInvalid
 from sms_gateway.gateway import GatewayStatus, Lane
 from sms_gateway.messages import Address, InboundText, OutboundText, Submission
 
-_URI = re.compile(r"(?:sips?|tel):([^@;?>\s]*)", re.IGNORECASE)
+_URI = re.compile(r"(?<![a-z])(?:sips?|tel):([^@;?>\s]*)", re.IGNORECASE)
 _SEPARATORS = str.maketrans("", "", "-.() ")  # RFC 3966 section 5.1.1: visual separators have no meaning
 _NUMBER = re.compile(r"\+?[0-9]+")
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
@@ -122,7 +122,7 @@ def number_of(uri: str) -> str:
     """
     found = _URI.findall(re.sub(r'"(?:[^"\\]|\\.)*"', "", uri))
     user = unquote(found[-1]) if found else uri.rsplit(":", 1)[-1]
-    user = _CONTROL.sub("", user).strip()
+    user = "".join(filter(str.isprintable, user)).strip()
     plain = user.translate(_SEPARATORS)
     return plain if _NUMBER.fullmatch(plain) else user
 
