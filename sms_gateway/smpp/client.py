@@ -27,7 +27,7 @@ from sms_gateway.smpp.health import Counters, LinkState, SmppStatus
 from sms_gateway.smpp.inbox import Handler, Inbox, PartStore
 from sms_gateway.smpp.link import Link
 from sms_gateway.smpp.options import BindMode, LinkOptions
-from sms_gateway.smpp.sender import Doubt, NeverSent, Outcome, Sender
+from sms_gateway.smpp.sender import Doubt, NeverSent, Sender
 from sms_gateway.smpp.times import absolute_time
 
 _log = logging.getLogger(__name__)
@@ -203,6 +203,7 @@ class SmppGateway:
             outcome = await self._sender.request(segment, priority, turn, deadline)
             if not isinstance(outcome, Accepted):
                 _log.info("text=%s to=%s %s", text.reference, redacted(text.destination), type(outcome).__name__)
+                assert not isinstance(outcome, Queried)
                 raise self._error(outcome, tuple(ids), index, len(segments))
             ids.append(outcome.message_id)
         _log.debug("text=%s to=%s accepted segments=%d", text.reference, redacted(text.destination), len(ids))
@@ -229,13 +230,16 @@ class SmppGateway:
         deadline = self._loop.time() + within_seconds
         outcome = await self._sender.request(body, priority, self._sender.turn(), deadline)
         if not isinstance(outcome, Queried):
+            assert not isinstance(outcome, Accepted)
             raise self._error(outcome, (), 1, 1)
         number = outcome.answer.message_state
         states = dict(enumerate(DeliveryState, start=1))  # SMPP 3.4 section 5.2.28
         state = states.get(number, DeliveryState.UNKNOWN)
         return MessageState(state, absolute_time(outcome.answer.final_date), outcome.answer.error_code)
 
-    def _error(self, outcome: Outcome, accepted: tuple[str, ...], index: int, total: int) -> Exception:
+    def _error(
+        self, outcome: Refusal | NeverSent | Doubt, accepted: tuple[str, ...], index: int, total: int
+    ) -> Exception:
         """What to raise when segment ``index`` of ``total`` ended in ``outcome``."""
         later = tuple(range(index + 1, total + 1))
         match outcome:
@@ -253,5 +257,3 @@ class SmppGateway:
                 return InDoubt(f"throttled (0x{code:02X})", accepted=accepted, not_sent=(index, *later))
             case Refusal(_, code):
                 return Throttled(1.0 / self._sender.rate + self._options.throttle_seconds, code)
-            case _:
-                return AssertionError(f"{outcome} answers another question")

@@ -147,9 +147,8 @@ class Sender:
                 self._come_back(now + wait)
                 return
             waiting = heapq.heappop(self._lanes)
-            if waiting.expiry is not None:
-                waiting.expiry.cancel()
-                waiting.expiry = None
+            assert waiting.expiry is not None  # it had one as long as it was in its lane
+            waiting.expiry.cancel()
             sequence = self._connection.session.request(waiting.body, now)
             self._wire[sequence] = waiting
             self._counters.submitted += 1

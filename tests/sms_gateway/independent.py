@@ -24,10 +24,12 @@ class IndependentSmsc:
         self._answer = answer or (lambda _: f"id-{next(ids)}")
         self._server = smpp34.Server("127.0.0.1", port, system_id="smpp34")
         self._unanswered: list[smpp34.SubmitSmEvent] = []
+        self.listens = asyncio.Event()
 
     async def serve(self) -> None:
         """Until cancelled."""
         await self._server.start()
+        self.listens.set()
         try:
             while True:
                 self._take(await self._server.next())
@@ -63,6 +65,7 @@ async def independent_smsc(
     smsc = IndependentSmsc(port or free_port(), answer)
     async with asyncio.TaskGroup() as group:
         serving = group.create_task(smsc.serve())
+        await smsc.listens.wait()
         try:
             yield smsc
         finally:

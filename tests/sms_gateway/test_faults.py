@@ -12,7 +12,7 @@ from sms_gateway.messages import DeliveryState, MessageState, Submission
 from sms_gateway.receipts import canonical_id
 from sms_gateway.smpp import pdu as wire
 from sms_gateway.smpp.health import LinkState
-from sms_gateway.smpp.options import BindMode
+from sms_gateway.smpp.options import BindMode, TlsOptions
 from tests.sms_gateway.scripted import (
     OFFICE,
     Inbox,
@@ -197,6 +197,19 @@ async def test_the_rest_of_a_long_text_goes_on_over_the_next_link() -> None:
         await peer.expect(wire.UnbindResp)
         await accept(await smsc.bound_peer(), "a3")
         assert await sending == Submission(("a1", "a2", "a3"), 3)
+
+
+async def test_a_long_text_whose_rest_finds_no_link_in_time_is_in_doubt() -> None:
+    async with talking(reconnect_seconds=60.0, reconnect_cap_seconds=60.0) as (_, peer, client, _):
+        async with asyncio.TaskGroup() as group:
+            sending = group.create_task(attempt(client.send(text(LONG), within_seconds=0.2)))
+            await accept(peer, "a1")
+            sequence, _ = await peer.expect(wire.SubmitSm)
+            peer.send(wire.Unbind(), 1)
+            peer.send(wire.SubmitSmResp(message_id="a2"), sequence)
+        error = sending.result()
+        assert isinstance(error, InDoubt)
+        assert (error.accepted, error.in_doubt, error.not_sent) == (("a1", "a2"), (), (3,))
 
 
 async def test_a_cancelled_send_leaves_the_session_whole() -> None:
@@ -529,3 +542,56 @@ async def test_a_receipt_before_the_answer_is_delivered_and_matches_later() -> N
         assert canonical_id("1F") in receipt.candidates  # hexadecimal here, decimal with zeros there
         assert (receipt.state, receipt.error) == (DeliveryState.DELIVERED, "0A1")
         await peer.expect(wire.DeliverSmResp)
+
+
+# ------------------------------------------------------------------------------------------------------------ handshake
+
+
+async def test_a_tls_handshake_that_never_ends_is_given_up_and_can_be_stopped() -> None:
+    async with ScriptedSmsc() as smsc, asyncio.timeout(3.0):
+        async with gateway(options(smsc.port, tls=TlsOptions(), connect_seconds=0.05), Inbox()) as client:
+            with pytest.raises(NotSent, match=r"within 0\.05 s"):
+                await client.wait_bound(5.0, persist=False)
+        first = smsc.accepted
+        async with gateway(options(smsc.port, tls=TlsOptions(), connect_seconds=60.0), Inbox()):
+            await until(lambda: smsc.accepted > first)
+
+
+async def test_a_bind_that_held_for_long_makes_the_next_pause_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sms_gateway.smpp.link._SETTLED_SECONDS", 0.0)
+    async with talking() as (smsc, peer, client, _):
+        for _ in range(4):
+            peer.cut()
+            peer = await smsc.bound_peer()
+        assert client.status.binds[0].attempts <= 1
+
+
+async def test_the_bodys_cancellation_stops_the_gateway_in_order() -> None:
+    async with ScriptedSmsc() as smsc:
+        stopped: list[LinkState] = []
+        bound = asyncio.Event()
+
+        async def live() -> None:
+            client = gateway(options(smsc.port), Inbox())
+            try:
+                async with client:
+                    await client.wait_bound(5.0)
+                    bound.set()
+                    await asyncio.Event().wait()
+            finally:
+                stopped.append(client.status.state)
+
+        async with asyncio.TaskGroup() as group:
+            living = group.create_task(live())
+            peer = await smsc.bound_peer()
+            await bound.wait()
+            living.cancel()
+            await peer.expect(wire.Unbind)
+        assert stopped == [LinkState.STOPPED]
+
+
+async def test_an_unanswered_query_is_in_doubt() -> None:
+    async with talking(response_seconds=0.05) as (_, peer, client, _), asyncio.TaskGroup() as group:
+        asking = group.create_task(attempt(client.query("1", OFFICE)))
+        await peer.expect(wire.QuerySm)
+        assert isinstance(await asking, InDoubt)
