@@ -20,11 +20,12 @@ QUIETEST_DBFS = -100.0
 """What silence measures, so that levels can be compared without infinities."""
 
 Samples = npt.NDArray[np.int16]
+SAMPLE: np.dtype[np.int16] = np.dtype("<i2")
 
 
 def samples_of(pcm: bytes) -> Samples:
     """The samples, as a read-only view. Raises ValueError when ``pcm`` ends inside a sample."""
-    return np.frombuffer(pcm, "<i2")
+    return np.frombuffer(pcm, SAMPLE)
 
 
 def seconds_of(pcm: bytes) -> float:
@@ -74,21 +75,21 @@ _ULAW_CODES[0] = ULAW_SILENCE
 
 
 def decode_ulaw(codes: bytes) -> bytes:
-    return _ULAW_VALUES[np.frombuffer(codes, np.uint8)].astype("<i2").tobytes()
+    return _ULAW_VALUES.take(np.frombuffer(codes, np.uint8)).astype(SAMPLE).tobytes()
 
 
 def encode_ulaw(pcm: bytes) -> bytes:
     """The nearest mu-law code of each sample."""
-    return _ULAW_CODES[np.frombuffer(pcm, "<u2")].tobytes()
+    return _ULAW_CODES.take(np.frombuffer(pcm, "<u2")).tobytes()
 
 
 def decode_alaw(codes: bytes) -> bytes:
-    return _ALAW_VALUES[np.frombuffer(codes, np.uint8)].astype("<i2").tobytes()
+    return _ALAW_VALUES.take(np.frombuffer(codes, np.uint8)).astype(SAMPLE).tobytes()
 
 
 def encode_alaw(pcm: bytes) -> bytes:
     """The nearest A-law code of each sample."""
-    return _ALAW_CODES[np.frombuffer(pcm, "<u2")].tobytes()
+    return _ALAW_CODES.take(np.frombuffer(pcm, "<u2")).tobytes()
 
 
 # ----------------------------------------------------------------------------------------------------------------- levels
@@ -145,7 +146,7 @@ def normalise(pcm: bytes, *, speech_dbfs: float = -20.0, peak_dbfs: float = -3.0
     if level == 0:
         return pcm
     gain = min(from_dbfs(speech_dbfs) / level, from_dbfs(peak_dbfs) / peak(pcm))
-    return np.rint(samples_of(pcm) * gain).astype("<i2").tobytes()
+    return np.asarray(np.rint(samples_of(pcm) * gain), SAMPLE).tobytes()
 
 
 # ----------------------------------------------------------------------------------------------------------------- frames

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-import soxr
+import soxr  # type: ignore[import-untyped]
 
-from voice_agent.audio import RATE
+from voice_agent.audio import RATE, SAMPLE, samples_of
 
 
 def to_telephone(pcm: bytes, rate: int) -> bytes:
@@ -15,5 +15,5 @@ def to_telephone(pcm: bytes, rate: int) -> bytes:
     """
     if rate == RATE:
         return pcm
-    samples = soxr.resample(np.frombuffer(pcm, "<i2"), rate, RATE)
-    return bytes(samples.astype("<i2").tobytes())
+    samples = np.asarray(soxr.resample(samples_of(pcm), rate, RATE), SAMPLE)
+    return samples.tobytes()

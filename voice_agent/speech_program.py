@@ -23,7 +23,7 @@ async def run_speech_program(
     """
     with tempfile.TemporaryDirectory(prefix="ringback-speech-") as folder:
         script, sound = Path(folder, "text"), Path(folder, "speech.wav")
-        script.write_text(printable(text) + "\n", encoding="utf-8")
+        await asyncio.to_thread(script.write_text, printable(text) + "\n", encoding="utf-8")
         try:
             process = await asyncio.create_subprocess_exec(
                 *(program, *arguments(script, sound)), stdin=DEVNULL, stdout=DEVNULL, stderr=PIPE

@@ -118,7 +118,7 @@ class VoskDecoder:
     async def _run(self, work: Callable[[], T]) -> T:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, work)
-        except Exception as error:  # noqa: BLE001 - vosk raises bare Exceptions
+        except Exception as error:  # vosk raises bare Exceptions
             raise EngineFailedError(_ENGINE, f"{type(error).__name__}: {error}") from error
 
 

@@ -31,9 +31,10 @@ class Piper:
         loop = asyncio.get_running_loop()
         for clause in clauses(text):
             try:
-                yield await loop.run_in_executor(self._threads, self._synthesise, clause)
-            except Exception as error:  # noqa: BLE001 - onnxruntime and piper raise what they please
+                pcm = await loop.run_in_executor(self._threads, self._synthesise, clause)
+            except Exception as error:  # onnxruntime and piper raise what they please
                 raise EngineFailedError(_ENGINE, f"{type(error).__name__}: {error}") from error
+            yield pcm
 
     def close(self) -> None:
         self._threads.shutdown(wait=False)
@@ -53,7 +54,7 @@ def load_piper(path: Path, *, threads: int = 2) -> Piper:
         if not needed.is_file():
             raise EngineMissingError(_ENGINE, f"{needed} is not there", _MEND)
     try:
-        import onnxruntime
+        import onnxruntime  # type: ignore[import-untyped]
         from piper import PiperVoice
         from piper.config import PiperConfig
     except ImportError as error:
@@ -70,7 +71,5 @@ def load_piper(path: Path, *, threads: int = 2) -> Piper:
         piper = Piper(PiperVoice(session, config), f"{_ENGINE}/{path.stem}/{path.stat().st_mtime_ns}", threads)
         piper._synthesise("Ready.")
     except Exception as error:  # onnxruntime and piper raise what they please
-        raise EngineMissingError(
-            _ENGINE, f"{path} cannot be used ({type(error).__name__}: {error})", _MEND
-        ) from error
+        raise EngineMissingError(_ENGINE, f"{path} cannot be used ({type(error).__name__}: {error})", _MEND) from error
     return piper

@@ -97,9 +97,9 @@ class TurnDetector:
         """Seconds of speech in the turn that is going on; 0 outside one."""
         return self._voiced if self.speaking else 0.0
 
-    def await_answer(self, seconds: float) -> None:
-        """From now on the caller has ``seconds`` to start speaking, or NoSpeech follows."""
-        self._answer_by = self.now + seconds
+    def await_answer(self, seconds: float | None) -> None:
+        """From now on the caller has ``seconds`` to start speaking, or NoSpeech follows. None: all the time they like."""
+        self._answer_by = None if seconds is None else self.now + seconds
 
     def note_partial(self, text: str, *, fulfilled: bool) -> None:
         """What the recogniser makes of the turn so far, and whether that answers the question."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from voice_agent.audio import samples_of
+from voice_agent.audio import SAMPLE, samples_of
 
 RATE = 16000
 """Hertz, of what comes out."""
@@ -26,7 +26,7 @@ def _half_sample_filter() -> npt.NDArray[np.float32]:
     """A windowed sinc that gives the value half-way between two samples."""
     offsets = np.arange(-_REACH, _REACH) + 0.5
     taps = np.sinc(offsets) * np.cos(np.pi * offsets / (2 * _REACH + 1)) ** 2
-    return (taps / taps.sum()).astype(np.float32)
+    return np.asarray(taps / taps.sum(), np.float32)
 
 
 _TAPS = _half_sample_filter()
@@ -46,4 +46,4 @@ class Widener:
         # Zero-stuffing makes a full mirror image; interpolation removes it; a weighted mean of the two leaves some of it.
         wide[0::2] = data[_REACH - 1 : len(data) - _REACH] * (1 + _IMAGE)
         wide[1::2] = np.convolve(data, _TAPS, "valid") * (1 - _IMAGE)
-        return np.clip(np.rint(wide), -32768, 32767).astype("<i2").tobytes()
+        return np.clip(np.rint(wide), -32768, 32767).astype(SAMPLE).tobytes()
