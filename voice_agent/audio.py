@@ -71,7 +71,10 @@ _ALAW_CODES = _nearest_code(_ALAW_VALUES)
 
 ULAW_SILENCE = 0xFF
 """The code of zero. (So is 0x7F, which some equipment takes for a fault.)"""
+ALAW_SILENCE = 0xD5
+"""The code of the smallest positive value: A-law has no zero."""
 _ULAW_CODES[0] = ULAW_SILENCE
+_ALAW_CODES[0] = ALAW_SILENCE
 
 
 def decode_ulaw(codes: bytes) -> bytes:

@@ -71,15 +71,14 @@ class Reorderer:
     def push(self, packet: RtpPacket) -> list[Ordered]:
         """What can go on now."""
         ahead = (packet.sequence - self._next) & 0xFFFF
-        behind = 0x10000 - ahead
         if packet.ssrc != self._ssrc or self._jump < ahead < 0x10000 - self._jump:
             self._ssrc = packet.ssrc
             self._early = {packet.sequence: packet}
             self._next = packet.sequence
         elif ahead <= self._jump:
             self._early[packet.sequence] = packet
-        elif behind <= self._jump:
-            return []
+        else:
+            return []  # its turn is over
         lost = 0
         if len(self._early) > self._depth:
             nearest = min(self._early, key=lambda sequence: (sequence - self._next) & 0xFFFF)

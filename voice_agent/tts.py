@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Protocol
 
 from voice_agent.audio import normalise, trim
@@ -19,7 +19,7 @@ class TextToSpeech(Protocol):
     name: str
     """Engine, voice and everything else that changes the sound: two voices of one name sound the same."""
 
-    def speak(self, text: str) -> AsyncIterator[bytes]:
+    def speak(self, text: str) -> AsyncGenerator[bytes, None]:
         """Speech in our format, as it is made: one piece or several. Raises EngineError."""
         ...
 

@@ -7,7 +7,7 @@ import contextlib
 import hashlib
 import os
 import tempfile
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, Iterable
 from pathlib import Path
 
 from voice_agent.audio import RATE
@@ -36,7 +36,7 @@ class CachedSpeech:
         key = "\0".join((printable(text), self.name, str(RATE)))
         return self._folder / (hashlib.sha256(key.encode()).hexdigest() + _SUFFIX)
 
-    async def speak(self, text: str) -> AsyncIterator[bytes]:
+    async def speak(self, text: str) -> AsyncGenerator[bytes, None]:
         """From the disk when it is there; otherwise as it is made, and then kept."""
         path = self.path(text)
         kept = await asyncio.to_thread(_read, path)
@@ -44,9 +44,10 @@ class CachedSpeech:
             yield kept
             return
         pieces = []
-        async for piece in self._voice.speak(text):
-            pieces.append(piece)
-            yield piece
+        async with contextlib.aclosing(self._voice.speak(text)) as speech:
+            async for piece in speech:
+                pieces.append(piece)
+                yield piece
         await asyncio.to_thread(self._keep, path, b"".join(pieces))
 
     async def prepare(self, texts: Iterable[str]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 from voice_agent.speech_program import run_speech_program
 
@@ -22,7 +22,7 @@ class EspeakNg:
         self._options = ("-v", voice, "-s", str(words_a_minute), "-b", "1")  # -b 1: the text is UTF-8
         self._within = within
 
-    async def speak(self, text: str) -> AsyncIterator[bytes]:
+    async def speak(self, text: str) -> AsyncGenerator[bytes, None]:
         yield await run_speech_program(
             "espeak-ng",
             lambda script, sound: (*self._options, "-f", str(script), "-w", str(sound)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 from voice_agent.speech_program import run_speech_program
 
@@ -21,7 +21,7 @@ class Flite:
         self._options = ("-voice", voice, "--setf", f"duration_stretch={stretch:g}")
         self._within = within
 
-    async def speak(self, text: str) -> AsyncIterator[bytes]:
+    async def speak(self, text: str) -> AsyncGenerator[bytes, None]:
         yield await run_speech_program(
             "flite",
             lambda script, sound: (*self._options, "-f", str(script), "-o", str(sound)),

@@ -12,7 +12,8 @@ What ends it, and silences the agent at once:
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from dataclasses import dataclass, field
 
 from voice_agent.beside import Side, beside
@@ -210,8 +211,8 @@ class _Mouth:
     async def _say(self, sentence: str) -> bool:
         started: list[float] = []
 
-        async def speech() -> AsyncIterator[bytes]:
-            async for pcm in self._call.tts.speak(sentence):
+        async def timed(speech: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+            async for pcm in speech:
                 if not started:
                     started.append(self._loop.time())
                     self._note_timing(started[0])
@@ -219,7 +220,8 @@ class _Mouth:
 
         heard = False
         try:
-            heard = await self._call.media.play(speech())
+            async with aclosing(self._call.tts.speak(sentence)) as speech, aclosing(timed(speech)) as noted:
+                heard = await self._call.media.play(noted)
         finally:
             if started:
                 begun, ended = started[0] - self._record.started, self._loop.time() - self._record.started

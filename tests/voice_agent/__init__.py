@@ -1,0 +1,1 @@
+"""The voice agent: pure parts, real engines, real media, whole conversations."""
