@@ -14,14 +14,15 @@ from sms_gateway.smpp.options import LinkOptions
 from sms_gateway.smpp.times import absolute_time
 
 _BINARY = {0x02, 0x04}  # SMPP 3.4 section 5.2.19
-_LATIN1 = {0x01, 0x03}  # IA5 and Latin-1; the former is part of the latter
+_IA5 = 0x01
+_LATIN1 = 0x03
 _UCS2 = 0x08
 
 
 def interpret(body: wire.DeliverSm | wire.DataSm, options: LinkOptions) -> Receipt | Segment:
     """What has arrived. Total: whatever the carrier sends is one of the two."""
     data, place, header_octets = _user_data(body)
-    alphabet = _alphabet(body.data_coding, data, options.default_alphabet)
+    alphabet = _alphabet(body.data_coding, data, options)
     if alphabet is Alphabet.GSM_PACKED:
         alphabet, data = Alphabet.GSM, unpack(data, fill_bits(header_octets))
     source = Address(body.source_addr, body.source_addr_ton, body.source_addr_npi).number()
@@ -84,19 +85,16 @@ def _user_data(body: wire.DeliverSm | wire.DataSm) -> tuple[bytes, Concatenation
     return data, Concatenation(reference, total, index), 0
 
 
-def _alphabet(data_coding: int, data: bytes, default: Alphabet) -> Alphabet | None:
+def _alphabet(data_coding: int, data: bytes, options: LinkOptions) -> Alphabet | None:
     """The alphabet of ``data``; None for binary data. Unknown codings are tried as ASCII, which most of them contain,
     so that a STOP is understood; the rest shows as damaged."""
-    if data_coding == 0:
-        return default
-    if data_coding in _LATIN1:
-        return Alphabet.LATIN1
-    if data_coding == _UCS2:
-        return Alphabet.UCS2
+    known = {0: options.default_alphabet, _IA5: options.ia5_alphabet, _LATIN1: Alphabet.LATIN1, _UCS2: Alphabet.UCS2}
+    if data_coding in known:
+        return known[data_coding]
     if data_coding in _BINARY:
         return Alphabet.ASCII if data.isascii() and data.decode("ascii").isprintable() else None
     if data_coding >> 4 in {0x1, 0xC, 0xD, 0xE, 0xF}:
-        return _by_group(data_coding, default)
+        return _by_group(data_coding, options.default_alphabet)
     return Alphabet.ASCII
 
 

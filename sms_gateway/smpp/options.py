@@ -69,6 +69,7 @@ class LinkOptions:
 
     default_alphabet: what the carrier means by data_coding 0.
     data_coding_default: data_coding of texts in that alphabet.
+    ia5_alphabet: what the carrier means by data_coding 1, which should be ASCII; some send septets under it.
     segmentation: how long texts are announced. max_segments: longer texts are refused as TextInvalid, 1 to 255.
     source_ton, source_npi: of the sender; None means by its form: international 1/1 for E.164, alphanumeric 5/0,
         short code 3/0.
@@ -110,6 +111,7 @@ class LinkOptions:
 
     default_alphabet: Alphabet = Alphabet.GSM
     data_coding_default: int = 0
+    ia5_alphabet: Alphabet = Alphabet.LATIN1
     segmentation: Segmentation = Segmentation.UDH8
     max_segments: int = 10
     source_ton: int | None = None

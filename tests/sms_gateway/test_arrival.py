@@ -81,6 +81,13 @@ def test_every_data_coding_is_read_as_well_as_can_be(
     assert arrived.unreadable is (unreadable or not body)
 
 
+def test_septets_under_the_name_of_ascii_on_a_link_that_has_them() -> None:
+    body = deliver(data_coding=1, short_message=b"Gr~\x1ee")
+    arrived = interpret(body, options(ia5_alphabet=Alphabet.GSM))
+    assert isinstance(arrived, Segment)
+    assert Joined((arrived,)).body == "Grüße"
+
+
 def test_packed_septets_on_a_link_that_has_them() -> None:
     body = deliver(short_message=pack(b"STOP"))
     arrived = interpret(body, options(default_alphabet=Alphabet.GSM_PACKED))
