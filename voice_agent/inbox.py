@@ -58,8 +58,11 @@ class Inbox:
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._events: asyncio.Queue[Event] = asyncio.Queue()
+        self._end: MediaEnded | None = None
 
     def put(self, event: Event) -> None:
+        if isinstance(event, MediaEnded):
+            self._end = self._end or event
         self._events.put_nowait(event)
 
     def press(self, digit: str) -> None:
@@ -69,6 +72,9 @@ class Inbox:
         self.put(Pressed(digit, self._loop.time()))
 
     async def next(self) -> Event:
+        """What happened next; the end of the call again and again."""
+        if self._end is not None and self._events.empty():
+            return self._end
         return await self._events.get()
 
     async def receive(self, media: Media) -> None:
@@ -86,7 +92,4 @@ class Inbox:
     def clear(self) -> None:
         """Forgets what nobody took, but for the end of the call."""
         while not self._events.empty():
-            event = self._events.get_nowait()
-            if isinstance(event, MediaEnded):
-                self.put(event)
-                return
+            self._events.get_nowait()

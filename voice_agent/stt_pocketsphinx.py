@@ -27,9 +27,10 @@ _ANSWER_SECONDS = 10.0
 class PocketsphinxDecoder:
     """Implements Decoder with a worker process; starts another one when it ended."""
 
-    def __init__(self) -> None:
+    def __init__(self, warned: set[str] | None = None) -> None:
+        """warned: phrases that nobody needs to be warned of again."""
         self._process: Process | None = None
-        self._warned: set[str] = set()
+        self._warned = set() if warned is None else warned
 
     async def start(self) -> None:
         """Raises EngineMissingError, EngineFailedError."""
@@ -98,5 +99,6 @@ class PocketsphinxDecoder:
 async def open_pocketsphinx(*, lanes: int = 0) -> AsyncIterator[SpeechLanes]:
     """``lanes`` utterances at a time, 0 for one a core. Each takes about 150 MB. Raises EngineError."""
     count = lanes or len(os.sched_getaffinity(0))
-    async with speech_lanes(_ENGINE, [PocketsphinxDecoder() for _ in range(count)]) as speech:
+    warned: set[str] = set()
+    async with speech_lanes(_ENGINE, [PocketsphinxDecoder(warned) for _ in range(count)]) as speech:
         yield speech
