@@ -15,14 +15,13 @@ from sms_gateway.errors import BindRefused
 from sms_gateway.smpp import pdu as wire
 from sms_gateway.smpp import status
 from sms_gateway.smpp.connection import Connection
-from sms_gateway.smpp.events import Bound, Closed, CloseReason, Event, Oddity
+from sms_gateway.smpp.events import Accepted, Arrived, Bound, Closed, CloseReason, Event, Oddity, Queried, Refusal
 from sms_gateway.smpp.health import BindStatus, LinkState
 from sms_gateway.smpp.options import LinkOptions, TlsOptions
 from sms_gateway.smpp.pace import pause
 from sms_gateway.smpp.session import Session, State, Timing
 
 _log = logging.getLogger(__name__)
-_SETTLED_SECONDS = 30.0  # a bind that held this long was a good one: the next failure starts from the first pause
 _TLS_SHUTDOWN_SECONDS = 1.0
 
 
@@ -53,6 +52,7 @@ class Link:
         self._state = LinkState.IDLE
         self._bound_since: datetime | None = None
         self._attempts = 0
+        self._useful = False
         self._last_error: str | None = None
         self._refusal: BindRefused | None = None
         self._stopping = False
@@ -78,10 +78,8 @@ class Link:
         """Keep the bind up until ``stop``, or cancellation, which leaves what is unanswered in doubt."""
         try:
             while not self._stopping:
-                began = asyncio.get_running_loop().time()
+                self._useful = False
                 await self._live()
-                if asyncio.get_running_loop().time() - began > _SETTLED_SECONDS:
-                    self._attempts = 0
                 await self._rest()
         finally:
             if self._connection is not None:
@@ -159,7 +157,8 @@ class Link:
             pass
 
     def _failed(self, reason: str) -> None:
-        self._attempts += 1
+        # A bind that served for something was a good one: pauses grow only while there is none.
+        self._attempts = 1 if self._useful else self._attempts + 1
         self._last_error = reason
         _log.warning("link=%s:%s %s", self._options.host, self._options.port, reason)
 
@@ -182,6 +181,8 @@ class Link:
             case Closed(reason, detail, _, in_doubt, not_sent):
                 counts = f"in_doubt={len(in_doubt)} not_sent={len(not_sent)}"
                 _log.info("link=%s closed: %s: %s %s", link, reason.value, detail, counts)
+            case Accepted() | Refusal() | Queried() | Arrived():
+                self._useful = True
             case _:
                 pass
         self._on_event(connection, event)

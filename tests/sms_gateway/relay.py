@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from collections import deque
 from contextlib import asynccontextmanager
@@ -30,6 +31,9 @@ class _Half(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         assert self.other is not None
+        assert self._transport is not None
+        # Or a peer with Nagle's algorithm waits for our delayed acknowledgement, and the way is longer than it says.
+        self._transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
         if self._delay:
             self._loop.call_later(self._delay, self.other.write, data)
         else:

@@ -557,13 +557,16 @@ async def test_a_tls_handshake_that_never_ends_is_given_up_and_can_be_stopped() 
             await until(lambda: smsc.accepted > first)
 
 
-async def test_a_bind_that_held_for_long_makes_the_next_pause_short(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sms_gateway.smpp.link._SETTLED_SECONDS", 0.0)
-    async with talking() as (smsc, peer, client, _):
-        for _ in range(4):
+@pytest.mark.parametrize(("useful", "attempts"), [(True, 1), (False, 4)])
+async def test_pauses_grow_only_while_no_bind_serves_for_anything(useful: bool, attempts: int) -> None:
+    async with talking() as (smsc, peer, client, inbox):
+        for number in range(4):
+            if useful:
+                peer.send(mo(b"%d" % number), 1)
+                await until_stored(inbox, number + 1)
             peer.cut()
             peer = await smsc.bound_peer()
-        assert client.status.binds[0].attempts <= 1
+        assert client.status.binds[0].attempts == attempts
 
 
 async def test_the_bodys_cancellation_stops_the_gateway_in_order() -> None:
