@@ -77,7 +77,8 @@ def _wall() -> datetime:
     return datetime.now(UTC)  # noqa: TID251 - a process of its own: here is where the clock comes in
 
 
-def _parser() -> argparse.ArgumentParser:
+def command_line() -> argparse.ArgumentParser:
+    """What can be asked for."""
     parser = argparse.ArgumentParser(prog="python -m sms_gateway", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("text", help="what to send")
     parser.add_argument("--host", required=True, help="name or address of the carrier's SMSC")
@@ -209,7 +210,7 @@ def _sentence(error: SmsError) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse, run, and give the exit status."""
-    parsed = _parser().parse_args(arguments)
+    parsed = command_line().parse_args(arguments)
     logging.basicConfig(level=logging.DEBUG if parsed.verbose else logging.CRITICAL)
     try:
         return asyncio.run(_run(parsed))

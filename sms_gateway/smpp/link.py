@@ -43,6 +43,7 @@ class Link:
     ) -> None:
         self._options = options
         self._role = role
+        self._name = f"{options.host}:{options.port}"
         self._on_event = on_event
         self._wall = wall
         self._random = random
@@ -118,10 +119,10 @@ class Link:
         except TimeoutError:
             if self._stopping:
                 return
-            self._failed(f"no connection to {options.host}:{options.port} within {options.connect_seconds:g} s")
+            self._failed(f"no connection to {self._name} within {options.connect_seconds:g} s")
             return
         except OSError as error:
-            self._failed(f"no connection to {options.host}:{options.port}: {error}")
+            self._failed(f"no connection to {self._name}: {error}")
             return
         finally:
             self._connecting = None
@@ -160,7 +161,7 @@ class Link:
         # A bind that served for something was a good one: pauses grow only while there is none.
         self._attempts = 1 if self._useful else self._attempts + 1
         self._last_error = reason
-        _log.warning("link=%s:%s %s", self._options.host, self._options.port, reason)
+        _log.warning("link=%s %s", self._name, reason)
 
     def _become(self, state: LinkState) -> None:
         self._state = state
@@ -168,19 +169,18 @@ class Link:
         self.changed = asyncio.Event()
 
     def _event(self, connection: Connection, event: Event) -> None:
-        link = f"{self._options.host}:{self._options.port}"
         match event:
             case Bound(system_id):
                 self._bound_since = self._wall()
                 self._become(LinkState.BOUND)
                 _log.info(
-                    "link=%s bound as %s to %r", link, self._role.__name__.removeprefix("Bind").lower(), system_id
+                    "link=%s bound as %s to %r", self._name, self._role.__name__.removeprefix("Bind").lower(), system_id
                 )
             case Oddity(detail):
-                _log.warning("link=%s %s", link, detail)
+                _log.warning("link=%s %s", self._name, detail)
             case Closed(reason, detail, _, in_doubt, not_sent):
                 counts = f"in_doubt={len(in_doubt)} not_sent={len(not_sent)}"
-                _log.info("link=%s closed: %s: %s %s", link, reason.value, detail, counts)
+                _log.info("link=%s closed: %s: %s %s", self._name, reason.value, detail, counts)
             case Accepted() | Refusal() | Queried() | Arrived():
                 self._useful = True
             case _:

@@ -15,6 +15,7 @@ from aiosmpplib import (  # type: ignore[import-not-found]
     SubmitSmResp,
 )
 from aiosmpplib.broker import SimpleBroker  # type: ignore[import-not-found]
+from aiosmpplib.correlator import SimpleCorrelator  # type: ignore[import-not-found]
 
 from tests.bench.meter import DESTINATION, SOURCE, Meter, Orders, drive
 
@@ -54,6 +55,7 @@ async def main() -> None:
         password="bench",
         hook=outcomes,
         broker=broker,
+        correlator=SimpleCorrelator("bench", max_ttl_response=max(1.0, orders.response_seconds)),  # its least is 1 s
         log_level=logging.CRITICAL,
     )
     meter = Meter(orders)
