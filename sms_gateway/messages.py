@@ -44,7 +44,7 @@ class Address:
     def number(self) -> str:
         """The address as the application knows it: E.164 with ``+`` if international, else what the carrier sent."""
         digits = self.digits.strip()
-        if self.ton == _TON_INTERNATIONAL and digits.isdigit():
+        if self.ton == _TON_INTERNATIONAL and digits.isascii() and digits.isdigit():
             return f"+{digits}"
         return digits
 

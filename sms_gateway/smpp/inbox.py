@@ -46,7 +46,7 @@ class PartStore(Protocol):
         ...
 
     async def kept(self) -> Sequence[Segment]:
-        """All that is stored, oldest first; asked once, at the start."""
+        """All that is stored, oldest first; asked once, at the start. Raising ends the gateway."""
         ...
 
 
@@ -106,8 +106,9 @@ class Inbox:
 
     def release(self) -> None:
         """Let go of segments whose answers are held back: they shall come again."""
-        for segment in list(self._held):
-            self._answer(segment, stored=False)
+        held, self._held = self._held, {}
+        for ack in (ack for acks in held.values() for ack in acks):
+            self._reply(ack, stored=False)
 
     def _next_deadline(self) -> float | None:
         due = [self._reassembler.next_deadline(), self._again_at if self._again else None]
@@ -150,13 +151,13 @@ class Inbox:
             await self._deliver(joined)
 
     async def _deliver(self, joined: Joined) -> None:
-        held = [ack for segment in joined.segments for ack in self._held.get(segment, ())]
+        held = [ack for segment in joined.segments for ack in self._held.pop(segment, ())]
         if held and not joined.complete and all(ack.connection.closed.done() for ack in held):
             stored = False  # the carrier was not answered and will send all of them again
         else:
             stored = await self._recognise_and_store(joined, held)
-        for segment in joined.segments:
-            self._answer(segment, stored=stored)
+        for ack in held:
+            self._reply(ack, stored=stored)
         if self._parts is not None and joined.segments[0].key is not None:
             if stored:
                 await self._discard(joined, self._parts)
@@ -190,10 +191,6 @@ class Inbox:
             _log.exception("a message from %s was not stored", redacted(message.source))
             return False
         return True
-
-    def _answer(self, segment: Segment, *, stored: bool) -> None:
-        for ack in self._held.pop(segment, ()):
-            self._reply(ack, stored=stored)
 
     def _reply(self, ack: _Ack, *, stored: bool) -> None:
         if not stored:

@@ -106,10 +106,11 @@ class Link:
         """From connecting to the end of the connection."""
         self._become(LinkState.CONNECTING)
         options, loop = self._options, asyncio.get_running_loop()
+        connection = Connection(self._session(), self._event)
         try:
             async with asyncio.timeout(options.connect_seconds) as self._connecting:
                 _, self._connection = await loop.create_connection(
-                    lambda: Connection(self._session(), self._event),
+                    lambda: connection,
                     options.host,
                     options.port,
                     ssl=self._tls,
@@ -121,12 +122,14 @@ class Link:
                 return
             self._failed(f"no connection to {self._name} within {options.connect_seconds:g} s")
             return
-        except OSError as error:
+        except (OSError, UnicodeError) as error:  # the latter for a host that can be no name
             self._failed(f"no connection to {self._name}: {error}")
             return
         finally:
             self._connecting = None
-        closed = await self._connection.closed
+            if self._connection is None and connection.session.state is not State.CONNECTED:
+                connection.abandon("given up as it was made")
+        closed = await connection.closed
         self._connection = None
         self._bound_since = None
         if closed.reason is CloseReason.BIND_REFUSED:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import count
 
 from sms_gateway.smpp import pdu as wire
@@ -38,18 +38,25 @@ class Doubt:
 Outcome = Accepted | Queried | Refusal | NeverSent | Doubt
 
 
-@dataclass(slots=True, order=True)
+@dataclass(slots=True, eq=False)
 class _Waiting:
-    """A request in its lane; lanes are served by priority, then in order of arrival."""
+    """A request without an outcome.
 
-    priority: int
-    turn: int
-    body: wire.SubmitSm | wire.QuerySm = field(compare=False)
-    deadline: float = field(compare=False)
-    outcome: asyncio.Future[Outcome] = field(compare=False)
-    throttlings: int = field(compare=False, default=0)
-    refusal: Refusal | None = field(compare=False, default=None)
-    expiry: asyncio.TimerHandle | None = field(compare=False, default=None)
+    place: lanes are served by priority, then in order of arrival; the third number only makes it unique.
+    throttlings, refusal: how often it was throttled, and how the last time. timer: of what it waits for, its deadline
+    or the end of its pause.
+    """
+
+    place: tuple[int, int, int]
+    body: wire.SubmitSm | wire.QuerySm
+    deadline: float
+    outcome: asyncio.Future[Outcome]
+    throttlings: int = 0
+    refusal: Refusal | None = None
+    timer: asyncio.TimerHandle | None = None
+
+    def __lt__(self, other: _Waiting) -> bool:
+        return self.place < other.place
 
 
 class Sender:
@@ -66,6 +73,7 @@ class Sender:
         self._throttle_seconds = throttle_seconds
         self._connection: Connection | None = None
         self._lanes: list[_Waiting] = []
+        self._pausing: set[_Waiting] = set()
         self._wire: dict[int, _Waiting] = {}
         self._turns = count()
         self._wake: asyncio.TimerHandle | None = None
@@ -83,8 +91,8 @@ class Sender:
 
     @property
     def queued(self) -> int:
-        """Requests that wait for their turn."""
-        return sum(not waiting.outcome.done() for waiting in self._lanes)
+        """Requests that wait for their turn, or for the end of their pause."""
+        return sum(not waiting.outcome.done() for waiting in (*self._lanes, *self._pausing))
 
     def turn(self) -> int:
         """A place in the order of arrival, which all segments of a text share."""
@@ -95,7 +103,7 @@ class Sender:
 
         Cancelling leaves a request that is on the wire to itself, and takes any other out of its lane.
         """
-        waiting = _Waiting(priority, turn, body, deadline, self._loop.create_future())
+        waiting = _Waiting((priority, turn, next(self._turns)), body, deadline, self._loop.create_future())
         self._enqueue(waiting)
         return await waiting.outcome
 
@@ -107,9 +115,11 @@ class Sender:
     def close(self, reason: str) -> None:
         """Nothing will be sent any more: what waits is never sent, and so is what comes."""
         self._closed_for = reason
-        for waiting in self._lanes:
+        for waiting in (*self._lanes, *self._pausing):
+            self._forget_timer(waiting)
             self._resolve(waiting, NeverSent(reason))
         self._lanes.clear()
+        self._pausing.clear()
 
     def reopen(self) -> None:
         """Take requests again."""
@@ -147,18 +157,18 @@ class Sender:
                 self._come_back(now + wait)
                 return
             waiting = heapq.heappop(self._lanes)
-            assert waiting.expiry is not None  # it had one as long as it was in its lane
-            waiting.expiry.cancel()
+            self._forget_timer(waiting)
             sequence = self._connection.session.request(waiting.body, now)
             self._wire[sequence] = waiting
             self._counters.submitted += 1
             self._connection.flush_soon()
 
     def _enqueue(self, waiting: _Waiting) -> None:
+        self._pausing.discard(waiting)
         if self._closed_for is not None:
             self._resolve(waiting, NeverSent(self._closed_for))
             return
-        waiting.expiry = self._loop.call_at(waiting.deadline, self._expire, waiting)
+        waiting.timer = self._loop.call_at(waiting.deadline, self._expire, waiting)
         heapq.heappush(self._lanes, waiting)
         self.pump()
 
@@ -177,8 +187,9 @@ class Sender:
         again = now + pause(waiting.throttlings, self._throttle_seconds, _THROTTLE_CAP_SECONDS, self._random())
         waiting.throttlings += 1
         waiting.refusal = event
-        if again < waiting.deadline:
-            self._loop.call_at(again, self._enqueue, waiting)
+        if again < waiting.deadline and self._closed_for is None:
+            self._pausing.add(waiting)
+            waiting.timer = self._loop.call_at(again, self._enqueue, waiting)
         else:
             self._resolve(waiting, event)
 
@@ -189,6 +200,11 @@ class Sender:
         for sequence in event.not_sent:
             self._counters.submitted -= 1
             self._enqueue(self._wire.pop(sequence))
+
+    def _forget_timer(self, waiting: _Waiting) -> None:
+        if waiting.timer is not None:
+            waiting.timer.cancel()
+            waiting.timer = None
 
     def _resolve(self, waiting: _Waiting, outcome: Outcome) -> None:
         if not waiting.outcome.done():

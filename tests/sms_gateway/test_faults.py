@@ -245,6 +245,12 @@ async def test_a_send_cancelled_in_the_queue_is_never_sent() -> None:
 # ------------------------------------------------------------------------------------------------------------- not sent
 
 
+async def test_a_host_that_can_be_no_name_is_told_and_tried_again() -> None:
+    async with gateway(options(1, host="a..b"), Inbox()) as client:
+        with pytest.raises(NotSent, match="label"):
+            await client.wait_bound(5.0, persist=False)
+
+
 async def test_without_a_bind_a_text_is_not_sent_and_the_error_says_why() -> None:
     port = free_port()
     async with gateway(options(port), Inbox()) as client:

@@ -44,6 +44,7 @@ def test_a_redacted_number_keeps_its_last_four_and_cannot_break_a_log_line(numbe
         (Address("3055550123", 2, 1), "3055550123"),
         (Address("+13055550123", 1, 1), "+13055550123"),
         (Address("BROKER", 5, 0), "BROKER"),
+        (Address("\u00b2", 1, 1), "\u00b2"),
         (Address(" 13055550123", 1, 1), "+13055550123"),
         (Address("", 1, 1), ""),
     ],

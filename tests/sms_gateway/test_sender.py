@@ -6,7 +6,7 @@ import asyncio
 
 from sms_gateway.smpp import pdu as wire
 from sms_gateway.smpp.connection import Connection
-from sms_gateway.smpp.events import Accepted
+from sms_gateway.smpp.events import Accepted, Refusal
 from sms_gateway.smpp.health import Counters
 from sms_gateway.smpp.sender import Doubt, NeverSent, Outcome, Sender
 from sms_gateway.smpp.session import Session, Timing
@@ -15,10 +15,10 @@ from sms_gateway.smpp.session import Session, Timing
 class Bench:
     """A sender, and a connection whose octets go nowhere."""
 
-    def __init__(self) -> None:
+    def __init__(self, throttle_seconds: float = 0.01) -> None:
         self.loop = asyncio.get_running_loop()
         self.counters = Counters()
-        self.sender = Sender(1e6, self.counters, lambda: 0.5, 0.01)
+        self.sender = Sender(1e6, self.counters, lambda: 0.5, throttle_seconds)
         self.connection = self.connect()
 
     def connect(self) -> Connection:
@@ -63,6 +63,33 @@ async def test_a_pausing_text_is_never_sent_once_the_sender_is_closed() -> None:
 
         async def throttle_and_close() -> None:
             bench.receive(bench.connection, wire.SubmitSmResp(), 2, 0x58)
+            bench.sender.close("closed")
+
+        group.create_task(throttle_and_close())
+    assert sending.result() == NeverSent("closed")
+
+
+async def test_a_text_that_is_throttled_after_the_sender_was_closed_is_told_so() -> None:
+    bench = Bench()
+    async with asyncio.TaskGroup() as group:
+        sending = group.create_task(bench.ask(b"1"))
+
+        async def close_and_throttle() -> None:
+            bench.sender.close("closed")
+            bench.receive(bench.connection, wire.SubmitSmResp(), 2, 0x58)
+
+        group.create_task(close_and_throttle())
+    assert sending.result() == Refusal(2, 0x58)
+
+
+async def test_a_closed_sender_does_not_wait_for_a_pause_to_end() -> None:
+    bench = Bench(throttle_seconds=3600.0)
+    async with asyncio.timeout(2.0), asyncio.TaskGroup() as group:
+        sending = group.create_task(bench.ask(b"1", within=1e6))
+
+        async def throttle_and_close() -> None:
+            bench.receive(bench.connection, wire.SubmitSmResp(), 2, 0x58)
+            assert bench.sender.queued == 1
             bench.sender.close("closed")
 
         group.create_task(throttle_and_close())
