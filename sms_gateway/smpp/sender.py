@@ -147,10 +147,7 @@ class Sender:
 
     def pump(self) -> None:
         """Submit what may go now, and come back when the next may."""
-        while self._lanes and self._connection is not None and self._connection.session.ready:
-            if self._lanes[0].outcome.done():
-                heapq.heappop(self._lanes)
-                continue
+        while self._next_waits() and self._connection is not None and self._connection.session.ready:
             now = self._loop.time()
             wait = self._bucket.take(now)
             if wait > 0.0:
@@ -162,6 +159,12 @@ class Sender:
             self._wire[sequence] = waiting
             self._counters.submitted += 1
             self._connection.flush_soon()
+
+    def _next_waits(self) -> bool:
+        """Whether anything waits, once what has expired or was cancelled is taken off the top."""
+        while self._lanes and self._lanes[0].outcome.done():
+            heapq.heappop(self._lanes)
+        return bool(self._lanes)
 
     def _enqueue(self, waiting: _Waiting) -> None:
         self._pausing.discard(waiting)
@@ -179,6 +182,7 @@ class Sender:
 
     def _expire(self, waiting: _Waiting) -> None:
         self._resolve(waiting, waiting.refusal or NeverSent("its time ran out before its turn came"))
+        self._next_waits()  # or a day without a bind would be a day's worth of dead requests
 
     def _throttled(self, waiting: _Waiting, event: Refusal) -> None:
         self._counters.throttled += 1

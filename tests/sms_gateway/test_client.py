@@ -12,6 +12,7 @@ import smpp34
 
 from sms_gateway.encoding import Alphabet, decode
 from sms_gateway.errors import InDoubt, NotSent, Refused
+from sms_gateway.gateway import Route, Routes
 from sms_gateway.messages import DeliveryState, Submission
 from sms_gateway.receipts import canonical_id
 from sms_gateway.smpp.health import LinkState
@@ -49,6 +50,12 @@ async def test_a_long_text_arrives_whole_in_every_segmentation(segmentation: Seg
 
 def payload_of(submit: smpp34.SubmitSmEvent) -> bytes:
     return next((tlv.value for tlv in submit.tlvs if tlv.tag == 0x0424), submit.short_message)
+
+
+async def test_a_route_leads_to_the_gateway() -> None:
+    async with independent_smsc() as smsc, gateway(options(smsc.port), Inbox()) as client:
+        routes = Routes([Route("+1", client.name)], {client.name: client})
+        assert (await routes.choose(CALLER).send(text())).segments == 1
 
 
 async def test_split_binds_are_two_clients_to_the_carrier() -> None:

@@ -113,7 +113,9 @@ async def test_one_outcome_each_whatever_is_closed_meanwhile() -> None:
     assert bench.sender.queued == 0
 
 
-async def test_a_text_whose_time_is_over_before_the_bind_is_never_sent() -> None:
+async def test_texts_whose_time_is_over_before_the_bind_are_never_sent_and_not_kept() -> None:
     bench = Bench()
     bench.sender.use(None)
-    assert await bench.ask(b"1", within=0.0) == NeverSent("its time ran out before its turn came")
+    outcomes = await asyncio.gather(*(bench.ask(b"1", within=0.0) for _ in range(5)))
+    assert outcomes == [NeverSent("its time ran out before its turn came")] * 5
+    assert bench.sender._lanes == []
