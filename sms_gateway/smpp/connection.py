@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import cast
 
 from sms_gateway.smpp import status
 from sms_gateway.smpp.events import Arrived, Closed, CloseReason, Event
@@ -34,8 +35,7 @@ class Connection(asyncio.Protocol):
     # ------------------------------------------------------------------------------------------------ asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's are no subclass of it
         self.session.start(self._loop.time())
         self.flush()
 

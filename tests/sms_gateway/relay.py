@@ -7,7 +7,7 @@ import socket
 import ssl
 from collections import deque
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -24,10 +24,9 @@ class _Half(asyncio.Protocol):
         self.other: _Half | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)
         while self._early:
-            transport.write(self._early.popleft())
+            self._transport.write(self._early.popleft())
 
     def data_received(self, data: bytes) -> None:
         assert self.other is not None

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, cast
 
 from sms_gateway.errors import SmsError
 from sms_gateway.messages import InboundText, OutboundText, Receipt
@@ -72,9 +72,7 @@ class Peer:
 
     def stop_reading(self) -> None:
         """Be half open: still there for TCP, deaf for SMPP."""
-        transport = self._writer.transport
-        assert isinstance(transport, asyncio.Transport)
-        transport.pause_reading()
+        cast(asyncio.Transport, self._writer.transport).pause_reading()
 
 
 class ScriptedSmsc:

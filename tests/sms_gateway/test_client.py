@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import smpp34
+import uvloop
 
 from sms_gateway.encoding import Alphabet, decode
 from sms_gateway.errors import InDoubt, NotSent, Refused
@@ -252,6 +253,23 @@ async def test_a_plain_client_is_not_bound_where_the_carrier_speaks_tls(certific
     ):
         with pytest.raises(NotSent):
             await client.wait_bound(5.0, persist=False)
+
+
+def test_it_runs_on_uvloop_as_well(certificates: dict[str, Certificate]) -> None:
+    certificate = certificates["smsc.example"]
+    tls = TlsOptions(ca_file=f"{certificate.path}.crt", server_name="smsc.example")
+
+    async def send_plainly_and_over_tls() -> list[int]:
+        async with (
+            independent_smsc() as smsc,
+            relay(smsc.port, context=certificate.server_context()) as port,
+            gateway(options(smsc.port), Inbox()) as plain,
+            gateway(options(port, tls=tls), Inbox()) as secure,
+        ):
+            return [(await client.send(text("x" * 200))).segments for client in (plain, secure)]
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        assert runner.run(send_plainly_and_over_tls()) == [2, 2]
 
 
 def test_certificate_files_that_are_not_there_are_told_at_once() -> None:
