@@ -13,6 +13,7 @@ import secrets
 import socket
 from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator
+from typing import cast
 
 from voice_agent.audio import (
     FRAME_SAMPLES,
@@ -25,7 +26,7 @@ from voice_agent.audio import (
     encode_ulaw,
 )
 from voice_agent.errors import MediaUnavailableError
-from voice_agent.media import AudioFrame, Incoming, Inlet
+from voice_agent.media import AudioFrame, Incoming, Inlet, MediaEnded
 from voice_agent.rtp import PCMA, PCMU, Reorderer, RtpPacket
 
 _CODECS = {PCMU: (encode_ulaw, decode_ulaw), PCMA: (encode_alaw, decode_alaw)}
@@ -50,6 +51,7 @@ class RtpMedia(asyncio.DatagramProtocol):
         self._order = Reorderer()
         self._frames = FrameSplitter()
         self._transport: asyncio.DatagramTransport | None = None
+        self._closed = asyncio.Event()
         self._peer: Address | None = None
         self._outgoing: deque[bytes | asyncio.Future[None]] = deque()
         self._speaking = asyncio.Lock()
@@ -66,6 +68,10 @@ class RtpMedia(asyncio.DatagramProtocol):
         """Where Asterisk has to send."""
         host, port = self._sock.getsockname()[:2]
         return str(host), int(port)
+
+    @property
+    def ended(self) -> MediaEnded | None:
+        return self._inlet.ended
 
     def connect(self, host: str, port: int) -> None:
         """Asterisk listens there; nobody else is heard from now on, and speech starts to flow."""
@@ -102,12 +108,14 @@ class RtpMedia(asyncio.DatagramProtocol):
                 raise
             return self._inlet.ended is None
 
-    def close(self) -> None:
+    async def close(self) -> None:
+        """Ends it; the port is free afterwards."""
         self.end("closed")
         if self._timer is not None:
             self._timer.cancel()
         if self._transport is not None:
             self._transport.close()
+            await self._closed.wait()
 
     def _forget_speech(self) -> None:
         for item in self._outgoing:
@@ -152,8 +160,10 @@ class RtpMedia(asyncio.DatagramProtocol):
 
     # ----------------------------------------------------------------------------------------------------------- receiving
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.DatagramTransport)
-        self._transport = transport
+        self._transport = cast("asyncio.DatagramTransport", transport)  # asyncio's own is no subclass of it
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._closed.set()
 
     def datagram_received(self, data: bytes, source: Address) -> None:
         try:
@@ -196,4 +206,4 @@ async def open_rtp_media(
     try:
         yield media
     finally:
-        media.close()
+        await media.close()

@@ -102,6 +102,8 @@ class WebSocketMedia:
         for start in range(0, len(frames), PIECE_FRAMES):
             piece = b"".join(frames[start : start + PIECE_FRAMES])
             await self._room(heard_at - AHEAD_SECONDS)
+            if self._inlet.ended is not None:
+                break
             await self._send(self._socket.send_bytes(piece))
             heard_at = max(heard_at, self._loop.time()) + seconds_of(piece)
         return heard_at
@@ -117,7 +119,8 @@ class WebSocketMedia:
     async def _command(self, command: str, **facts: str) -> None:
         text = json.dumps({"command": command, **facts}, separators=(",", ":"))
         assert len(text) <= LONGEST_CONTROL
-        await self._send(self._socket.send_str(text))
+        if self._inlet.ended is None:
+            await self._send(self._socket.send_str(text))
 
     async def _send(self, message: Awaitable[None]) -> None:
         """Sends it. What fails is the end of the call, and told as such."""
@@ -127,7 +130,7 @@ class WebSocketMedia:
         except TimeoutError:
             self._end("Asterisk takes no more audio")
         except ConnectionError:
-            self._end("the connection to Asterisk is gone")
+            self._end("the connection to Asterisk broke off")
 
     # ------------------------------------------------------------------------------------------------------------- reading
     async def read(self) -> None:
@@ -159,10 +162,10 @@ class WebSocketMedia:
                     self._obey(event)
                 else:
                     log.warning("not a control message in JSON: %.80r", message.data)
-            case aiohttp.WSMsgType.ERROR:
-                self._end(f"the socket failed: {message.data}")
-            case _:
+            case aiohttp.WSMsgType.CLOSE:
                 self._end("Asterisk closed the socket", hung_up=True)
+            case _:
+                self._end("the connection to Asterisk broke off")
 
     def _obey(self, event: dict[str, Any]) -> None:
         match event.get("event"):
