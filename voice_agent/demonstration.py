@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from voice_agent.dialogue import HangUp, Listen, Transfer, Turn
+from voice_agent.dialogue import HangUp, Listen, Transfer, Turn, plain
 from voice_agent.heard import Heard
 
 WHO = "Hello, this is an automated assistant, calling to try out its voice."
@@ -30,16 +30,14 @@ class Demonstration:
         return self._ask(WHO, "You can press zero for a person, or nine to stop.")
 
     def heard(self, heard: Heard) -> Turn:
-        text = heard.text
-        for words, answer in (
-            (("stop",), self._stop),
-            (("person", "human", "agent"), self._person),
-            (("both",), lambda: self._thank("both buying and selling")),
-            (("buy", "buying"), lambda: self._thank("buying")),
-            (("sell", "selling"), lambda: self._thank("selling")),
-        ):
-            if Listen(phrases=words).fulfilled_by(text):
-                return answer()
+        words = set(plain(heard.text).split())
+        buying, selling = bool(words & {"buy", "buying", "both"}), bool(words & {"sell", "selling", "both"})
+        if "stop" in words:
+            return self._stop()
+        if words & {"person", "human", "agent"}:
+            return self._person()
+        if buying or selling:
+            return self._thank("both buying and selling" if buying and selling else "buying" if buying else "selling")
         return self._again("Sorry, I did not understand that.")
 
     def key(self, digit: str) -> Turn:

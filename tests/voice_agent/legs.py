@@ -51,12 +51,15 @@ class FarEnd:
     async def hears(self, hertz: float) -> None:
         await until(lambda: self.times_of(hertz), within=3.0, what=f"{hertz} Hz at the far end")
 
+    async def hears_speech(self) -> None:
+        await until(lambda: self.frames and any(self.frames[-1][1]), within=10.0, what="speech at the far end")
+
     async def quiet(self, seconds: float = 0.3) -> None:
         """Until nothing has been heard for so long."""
         count = round(seconds / FRAME_SECONDS)
         await until(
             lambda: len(self.frames) >= count and not any(any(pcm) for _, pcm in self.frames[-count:]),
-            within=5.0,
+            within=15.0,
             what="silence at the far end",
         )
 

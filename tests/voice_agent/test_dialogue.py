@@ -60,7 +60,8 @@ def test_the_confidence_of_words_counts_as_long_as_they_last() -> None:
     [
         ("i'm looking to buy", "you are buying"),
         ("we are selling", "you are selling"),
-        ("both buying and selling", "both"),
+        ("buying and selling", "both"),
+        ("a bit of both", "both"),
         ("stop calling me", "not be called again"),
     ],
 )
