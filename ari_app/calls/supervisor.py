@@ -74,11 +74,15 @@ class CallSupervisor:
         self._callers: dict[E164, int] = {}
         self._turns: dict[str, int] = {}
         self._starting: asyncio.Queue[Coroutine[Any, Any, None]] = asyncio.Queue()
-        self._draining = False
+        self._under_way: set[asyncio.Task[None]] = set()
+        self._idle = asyncio.Event()
+        self._idle.set()
         self.connected = False
         self.version: str | None = None
-        self.on_text: Callable[[SocketEvent], None] = lambda _: None
+        self.on_other: Callable[[SocketEvent], None] = lambda _: None
+        """Told of events that are of no call."""
         self.on_arrival: Callable[[E164], None] = lambda _: None
+        """Told who calls us."""
 
     # ------------------------------------------------------------------------------------------------------------ asked
     def on_line(self, number: E164) -> bool:
@@ -104,11 +108,23 @@ class CallSupervisor:
         """Until cancelled; calls that are under way end with it."""
         async with asyncio.TaskGroup() as group:
             while True:
-                group.create_task(await self._starting.get())
+                task = group.create_task(await self._starting.get())
+                self._under_way.add(task)
+                task.add_done_callback(self._ended)
 
     def start(self, work: Coroutine[Any, Any, None]) -> None:
         """Run ``work`` beside the calls."""
+        self._idle.clear()
         self._starting.put_nowait(work)
+
+    async def idle(self) -> None:
+        """Return when no call and no callback is under way."""
+        await self._idle.wait()
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._under_way.discard(task)
+        if not self._under_way and self._starting.empty():
+            self._idle.set()
 
     def deliver(self, event: SocketEvent) -> None:
         """Take what comes from the event socket. Never waits."""
@@ -133,7 +149,7 @@ class CallSupervisor:
             case EventRefused(why=why):
                 log.warning("event_not_understood", why=why)
             case _:
-                self.on_text(event)
+                self.on_other(event)
 
     def _route(self, channel_id: str, event: AriEvent) -> None:
         owner = self._owners.get(channel_id)
@@ -186,7 +202,7 @@ class CallSupervisor:
             self._callers[caller] = self._callers.get(caller, 0) + 1
             self.on_arrival(caller)
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._write_down(facts))
+            group.create_task(self.write_down(facts))
             try:
                 await session.run()
             except Exception:
@@ -202,8 +218,8 @@ class CallSupervisor:
         if count:
             self._callers[caller] = count
 
-    async def _write_down(self, facts: asyncio.Queue[Event | None]) -> None:
-        """The call's facts into the journal, in their order, however long the store makes us wait."""
+    async def write_down(self, facts: asyncio.Queue[Event | None]) -> None:
+        """Facts of one call into the journal, in their order, however long the store makes us wait. None ends it."""
         while (event := await facts.get()) is not None:
             await self._recorder.insist(event)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -32,24 +32,8 @@ class Talk:
     why: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class WebSocketAudio:
-    """Audio over Asterisk's media WebSocket. url: ``ws://…/media/<id>``."""
-
-    url: str
-
-
-@dataclass(frozen=True, slots=True)
-class RtpAudio:
-    """Audio as RTP, µ-law. We listen on ``local_port``; Asterisk on ``remote``."""
-
-    local_port: int
-    remote_host: str
-    remote_port: int
-
-
 class Speaker(Protocol):
-    """One conversation."""
+    """One conversation, over audio that is open."""
 
     async def talk(self) -> Talk:
         """Hold it, from the greeting to its end. Never raises for what the far end does."""
@@ -67,22 +51,31 @@ class Speaker(Protocol):
         """The caller hung up."""
         ...
 
-    async def close(self) -> None:
-        """Let go of the audio."""
+
+class RtpEnd(Protocol):
+    """Our end of an RTP stream that does not know the other one yet."""
+
+    @property
+    def port(self) -> int:
+        """Where Asterisk has to send."""
+        ...
+
+    def connect(self, host: str, port: int) -> Speaker:
+        """Asterisk listens there."""
         ...
 
 
 class Voice(Protocol):
     """Whoever can speak."""
 
-    def prepare(self, callback: PlaceCallback) -> Awaitable[None]:
-        """Render the first words before the phone is answered: 16 CFR 310.4(b)(4)(iii), two seconds."""
+    async def prepare(self, callback: PlaceCallback) -> None:
+        """Render the first words before the phone is answered: 16 CFR 310.4(b)(4)(iii) allows two seconds."""
         ...
 
-    async def reserve_port(self) -> int:
-        """A UDP port for RTP audio, held until ``begin``."""
+    def over_websocket(self, callback: PlaceCallback, url: str) -> AbstractAsyncContextManager[Speaker]:
+        """Speak over Asterisk's media WebSocket, ``ws://…/media/<id>``. Raises OSError."""
         ...
 
-    async def begin(self, callback: PlaceCallback, audio: WebSocketAudio | RtpAudio) -> Speaker:
-        """Open the audio. Raises OSError or TimeoutError."""
+    def over_rtp(self, callback: PlaceCallback, host: str) -> AbstractAsyncContextManager[RtpEnd]:
+        """Speak over RTP with µ-law, on a port of ``host``. Raises OSError."""
         ...

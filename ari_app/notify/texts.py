@@ -16,7 +16,7 @@ from ari_app.runtime.dispatcher import retry_wait
 from ari_app.runtime.outcome import Done, Failed, InDoubt, Outcome, RetryAt
 from ari_app.runtime.receipts import FinalReceipt, apply
 from ari_app.runtime.recorder import Record, Recorded, Recorder, settle
-from ari_app.store import journal
+from ari_app.store import text_parts
 from ari_app.store.db import Database
 from ari_app.store.outbox import Order
 from sms_gateway import errors
@@ -29,8 +29,6 @@ log = structlog.get_logger("texts")
 _LANES = {TextPurpose.STOP_CONFIRMATION: Lane.OPT_OUT_CONFIRMATION, TextPurpose.TEXT_BACK: Lane.FIRST_TEXT}
 HANDOVER_SECONDS = 5.0
 """How long a text waits inside its gateway for the bind and its turn; then the outbox has it back."""
-REDELIVERY = timedelta(minutes=10)
-"""The same words between the same people inside this time are one text, delivered twice."""
 LONGEST_BODY = 4000
 """Characters kept of an inbound text."""
 
@@ -104,15 +102,15 @@ class TextInbox:
         recipient = numbering.canonical(message.destination, policy.region)
         entry = policy.entry_for(recipient)
         at = self._clock.now()
-        base = f"sms:{gateway}:{message.fingerprint}"
 
         def job(db: Database, record: Record) -> list[Recorded | None]:
-            source_id = journal.fresh_source(db, base, at - REDELIVERY)
-            if source_id is None:
-                return []
+            people = (gateway, message.source, message.destination)
+            if message.may_repeat and text_parts.is_last(db, *people, message.fingerprint):
+                return []  # stored before a restart, and brought again because its acknowledgement was lost
+            text_parts.set_last(db, *people, message.fingerprint)
             event = TextReceived(
                 at=at,
-                source_id=source_id,
+                source_id=f"sms:{gateway}:{message.source_id}",
                 sender=sender.number or message.source[:40],
                 recipient=recipient,
                 body=message.body[:LONGEST_BODY],

@@ -14,7 +14,7 @@ from ari_app.recovery.policy import Policy
 from ari_app.settings.check import check
 from ari_app.settings.compiling import compile_policy
 from ari_app.settings.document import Document
-from ari_app.settings.problem import Problem, SettingsError, Severity, nearest
+from ari_app.settings.problem import Mark, Problem, SettingsError, Severity, nearest
 from ari_app.settings.secrets import SecretStore
 from ari_app.settings.yaml_source import KeyPath, Source, read
 
@@ -27,6 +27,7 @@ class Settings:
     document: Document
     policy: Policy
     warnings: tuple[Problem, ...]
+    source: Source
 
     @property
     def base(self) -> Path:
@@ -36,6 +37,10 @@ class Settings:
     @property
     def data_folder(self) -> Path:
         return self.base / self.document.data
+
+    def place(self, path: KeyPath) -> Mark:
+        """Where a key stands."""
+        return self.source.mark(path)
 
     def secrets(self) -> SecretStore:
         """The secrets that these settings refer to."""
@@ -52,7 +57,7 @@ def load(path: Path) -> Settings:
     findings = check(document, source)
     if any(problem.severity is Severity.ERROR for problem in findings):
         raise SettingsError(findings)
-    return Settings(path, document, compile_policy(document), tuple(findings))
+    return Settings(path, document, compile_policy(document), tuple(findings), source)
 
 
 _EXPECTED = {

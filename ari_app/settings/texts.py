@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, Wi
 
 from ari_app.recovery.hours import DAY_MINUTES
 from ari_app.recovery.policy import QuietAnswer
-from ari_app.settings.brokerage import parse_spans, write_spans
+from ari_app.settings.brokerage import ZoneName, parse_spans, write_spans
 from ari_app.settings.model import Duration, Secret, Section
 from ari_app.settings.numbers import DialPattern
 from ari_app.settings.pbx import Host, Name, Port
@@ -54,6 +54,15 @@ class Segmentation(StrEnum):
     PAYLOAD = "payload"
 
 
+class ReceiptIds(StrEnum):
+    """How the id in a receipt relates to the one given at submission."""
+
+    ANY = "any"
+    SAME = "same"
+    HEX_THEN_DECIMAL = "hex-then-decimal"
+    DECIMAL_THEN_HEX = "decimal-then-hex"
+
+
 class TlsSection(Section):
     """TLS to the SMSC; the certificate is always verified."""
 
@@ -71,6 +80,8 @@ class SmppGateway(Section):
     port: Port = 2775
     system_id: Annotated[str, Field(min_length=1, max_length=15, pattern=r"^[\x21-\x7e]+$")]
     password: Secret
+    long_password: bool = False
+    """Allow more than the standard's eight characters."""
     system_type: Annotated[str, Field(max_length=12, pattern=r"^[\x20-\x7e]*$")] = ""
     bind: BindMode = BindMode.TRANSCEIVER
     window: int = Field(default=10, ge=1, le=1000)
@@ -79,14 +90,20 @@ class SmppGateway(Section):
     """How long a submit may go unanswered before it is in doubt."""
     enquire: Duration = Field(default=30.0, ge=1)
     """How often an idle link is tried with enquire_link."""
-    per_second: float | None = Field(default=None, gt=0)
-    """Texts a second that the carrier allows; none: no limit of ours."""
+    per_second: float = Field(default=10.0, gt=0)
+    """Segments a second that the carrier allows."""
     alphabet: Alphabet = Alphabet.GSM
     segmentation: Segmentation = Segmentation.UDH8
-    source_ton: int = Field(default=1, ge=0, le=6)
-    source_npi: int = Field(default=1, ge=0, le=18)
+    source_ton: int | None = Field(default=None, ge=0, le=6)
+    """None: by the form of the sender."""
+    source_npi: int | None = Field(default=None, ge=0, le=18)
     destination_ton: int = Field(default=1, ge=0, le=6)
     destination_npi: int = Field(default=1, ge=0, le=18)
+    keep_plus: bool = False
+    receipt_ids: ReceiptIds = ReceiptIds.ANY
+    receipt_time_zone: ZoneName = "UTC"
+    user_reference: bool = False
+    """Send a reference that some carriers repeat in receipts."""
     sender: Annotated[str, Field(pattern=r"^\+?[0-9A-Za-z ]{1,15}$")] | None = None
     """A fixed sender; none: the number that the caller dialled, so that the thread stays together."""
     tls: TlsSection | None = None
@@ -97,8 +114,8 @@ class SipGateway(Section):
 
     type: Literal["sip"]
     trunk: Name
-    longest: int = Field(default=1300, ge=160, le=8000)
-    """Most octets of UTF-8 in one message (RFC 3428, section 8: 1300 over UDP)."""
+    longest: int = Field(default=800, ge=160, le=8000)
+    """Most octets of UTF-8 in one message. RFC 3428, section 8: 1,300 for the whole request over UDP."""
 
 
 GatewaySection = Annotated[SmppGateway | SipGateway, Field(discriminator="type")]

@@ -143,14 +143,3 @@ def _lead(body: str) -> Lead:
     found: Any = codec.decode(Lead, parse(body))
     assert isinstance(found, Lead)
     return found
-
-
-def fresh_source(db: Database, base: str, since: datetime) -> str | None:
-    """A source id for an event that may come again in the same words: None when one like it came after ``since``."""
-    count, latest = db.execute(
-        "SELECT count(*), max(at) FROM events WHERE source_id = ? OR (source_id > ? AND source_id < ?)",
-        [base, f"{base}#", f"{base}$"],
-    ).fetchone()
-    if not count:
-        return base
-    return None if instant(latest) > since else f"{base}#{count + 1}"

@@ -150,6 +150,27 @@ def _books(db: Database) -> None:
         ) STRICT, WITHOUT ROWID;
         CREATE INDEX message_refs_by_outbox ON message_refs (outbox_id);
 
+        CREATE TABLE bookmarks (
+            name TEXT PRIMARY KEY,
+            value TEXT NOT NULL
+        ) STRICT, WITHOUT ROWID;
+
+        CREATE TABLE last_texts (
+            gateway TEXT NOT NULL,
+            source TEXT NOT NULL,
+            destination TEXT NOT NULL,
+            fingerprint TEXT NOT NULL,
+            PRIMARY KEY (gateway, source, destination)
+        ) STRICT, WITHOUT ROWID;
+
+        CREATE TABLE text_parts (
+            n INTEGER PRIMARY KEY,
+            gateway TEXT NOT NULL,
+            key TEXT NOT NULL,
+            body TEXT NOT NULL,
+            UNIQUE (gateway, key)
+        ) STRICT;
+
         CREATE TABLE parked_receipts (
             gateway TEXT NOT NULL,
             ref TEXT NOT NULL,

@@ -1,0 +1,325 @@
+"""The composition root: builds every object once, runs them in one TaskGroup, and takes them down in order."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import random
+import shutil
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from ari_app.calls.placer import CallbackOptions, CallbackPlacer
+from ari_app.calls.supervisor import CallSupervisor
+from ari_app.clock import Clock, SystemClock
+from ari_app.crm.jsonl import JsonLines
+from ari_app.crm.port import Crm, CrmAdapter
+from ari_app.crm.webhook import Webhook, signing_key
+from ari_app.dashboard.control import Control, socket_path
+from ari_app.dashboard.health import Component, Health
+from ari_app.dashboard.metrics import Metrics
+from ari_app.dashboard.server import WebEdge
+from ari_app.errors import StoreInUseError, StoreUnavailableError
+from ari_app.notify.email import EmailAdapter, Mailer, MailServer
+from ari_app.notify.gateways import build_gateways, fixed_senders
+from ari_app.notify.texts import TextAdapter, TextInbox
+from ari_app.pbx.ari import Ari
+from ari_app.pbx.event_socket import EventSocket, SocketEvent, SocketTiming
+from ari_app.pbx.messages import TextMessageReceived
+from ari_app.pbx.messenger import AriMessenger
+from ari_app.pbx_setup import pbx_folders
+from ari_app.runtime.dispatcher import AfterCrash, Dispatcher, Lane
+from ari_app.runtime.outcome import Adapter
+from ari_app.runtime.recorder import Listener, PolicyInForce, Recorder
+from ari_app.runtime.timer_loop import TimerLoop
+from ari_app.settings.delivery import WebhookCrm
+from ari_app.settings.loading import Settings, load
+from ari_app.settings.problem import Problem, SettingsError, Severity
+from ari_app.sip_texts import SipInbox
+from ari_app.speech import CallbackVoice, engine_options, prompt_texts, render_prompts
+from ari_app.store import outbox, receipts
+from ari_app.store.db import Store, ThreadedStore, prepare
+from sms_gateway.gateway import Gateway
+from voice_agent.engines import open_engines
+
+log = structlog.get_logger("app")
+
+DRAIN_SECONDS = 15.0
+"""How long a stop waits for orders and calls that are under way."""
+LOW_DISK_OCTETS = 200_000_000
+RESTART_SECTIONS = ("data", "pbx", "phones", "trunks", "gateways", "email", "crm", "web", "voice", "prompt", "callback")
+"""Sections that are taken over at a restart only, as far as they are more than policy."""
+
+
+def database_path(settings: Settings) -> Path:
+    """Where the books are."""
+    return settings.data_folder / "ringback.db"
+
+
+@contextlib.contextmanager
+def exclusive(data_folder: Path) -> Any:
+    """One Ringback for one data folder. Raises StoreInUseError."""
+    folder = data_folder / "run"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (folder / "ringback.lock").open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            file.seek(0)
+            holder = file.read().strip() or "unknown"
+            raise StoreInUseError(f"another Ringback runs with {data_folder} (pid {holder}): stop it first") from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
+
+
+class Application:
+    """A running Ringback. ``listeners`` hear of everything that is recorded."""
+
+    def __init__(self, settings: Settings, listeners: Sequence[Listener] = (), clock: Clock | None = None) -> None:
+        self._settings = settings
+        self._listeners = listeners
+        self._clock = clock or SystemClock()
+        self._stop = asyncio.Event()
+        self._depths: Mapping[tuple[str, str], int] = {}
+        self.ready = asyncio.Event()
+
+    def stop(self) -> None:
+        """Drain and end; ``run`` returns. A second call changes nothing."""
+        self._stop.set()
+
+    async def run(self) -> None:
+        """Until ``stop``. Raises RingbackError, PbxError, SecretUnavailableError, EngineError or OSError at the start."""
+        settings, clock = self._settings, self._clock
+        with exclusive(settings.data_folder):
+            prepare(database_path(settings))
+            async with ThreadedStore(database_path(settings)) as store:
+                in_force = PolicyInForce(settings.policy, settings.document.model_dump_json())
+                recorder = Recorder(store, clock, in_force)
+                for listener in self._listeners:
+                    recorder.listen(listener)
+                await self._serve(store, recorder, in_force)
+
+    async def _serve(self, store: Store, recorder: Recorder, in_force: PolicyInForce) -> None:
+        settings, clock = self._settings, self._clock
+        document = settings.document
+        health = Health()
+        async with contextlib.AsyncExitStack() as stack:
+            cache = settings.data_folder / "speech"
+            engines = await stack.enter_async_context(
+                open_engines(engine_options(document.voice, settings.base, cache))
+            )
+            texts = prompt_texts(document.prompt, document.brokerage.name)
+            prompts = await render_prompts(texts, engines.tts, pbx_folders(settings).sounds)
+            voice = CallbackVoice(engines, recorder, document.callback.longest)
+
+            password = settings.secrets().resolve("ari", document.pbx.ari.secret)
+            http = document.pbx.http
+            ari = Ari(f"http://{http.host}:{http.port}", document.pbx.ari.user, password, application=document.pbx.app)
+            await stack.enter_async_context(ari)
+            supervisor = CallSupervisor(ari, store, recorder, clock, prompts, document.prompt)
+            events = EventSocket(
+                ari, supervisor.deliver, chance=random.SystemRandom().random, timing=SocketTiming(longest_delay=2.0)
+            )
+
+            inbox = TextInbox(recorder, clock)
+            messenger = AriMessenger(ari, lambda: supervisor.connected)
+            gateways = build_gateways(settings, clock, messenger, inbox.take, store)
+            sip_inbox = SipInbox(pbx_folders(settings).messages, store, inbox)
+            supervisor.on_other = _waker(sip_inbox)
+
+            crms = await stack.enter_async_context(_open_crms(settings, clock))
+            dispatcher = Dispatcher(
+                store, recorder, clock, self._lanes(recorder, gateways, crms, self._callbacks(ari, supervisor, voice))
+            )
+            timers = TimerLoop(store, recorder, clock)
+            metrics = Metrics(health, lambda: self._depths)
+            recorder.listen(metrics.observe)
+            health.add(lambda: self._components(recorder, supervisor, gateways))
+            control = Control(store, recorder, clock, health, lambda: self._reload(in_force))
+            edge = WebEdge(document.web, health, metrics, control, socket_path(settings.data_folder))
+
+            recovered = await dispatcher.recover()
+            if recovered:
+                log.warning("orders_left_by_a_dead_process", count=recovered)
+            await edge.start()
+            stack.push_async_callback(edge.stop)
+            await self._run_all(store, supervisor, events, gateways, sip_inbox, dispatcher, timers)
+
+    async def _run_all(
+        self,
+        store: Store,
+        supervisor: CallSupervisor,
+        events: EventSocket,
+        gateways: Mapping[str, Gateway],
+        sip_inbox: SipInbox,
+        dispatcher: Dispatcher,
+        timers: TimerLoop,
+    ) -> None:
+        async with asyncio.TaskGroup() as group:
+            running = [
+                group.create_task(supervisor.run(), name="calls"),
+                group.create_task(events.run(), name="ari"),
+                group.create_task(sip_inbox.run(), name="sip texts"),
+                group.create_task(timers.run(), name="timers"),
+                group.create_task(self._keep_house(store), name="housekeeping"),
+            ]
+            sending = [group.create_task(gateway.run(), name=f"gateway:{name}") for name, gateway in gateways.items()]
+            dispatching = group.create_task(dispatcher.run(), name="dispatcher")
+            self.ready.set()
+            log.info("ready", policy=self._settings.policy.version)
+            await self._stop.wait()
+            log.info("draining", calls=supervisor.calls)
+            dispatcher.drain()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(DRAIN_SECONDS):
+                    await asyncio.gather(dispatching, supervisor.idle())
+            dispatching.cancel()
+            for gateway in gateways.values():
+                await gateway.stop()
+            for task in (*running, *sending):
+                task.cancel()
+        log.info("stopped")
+
+    # ------------------------------------------------------------------------------------------------------------ pieces
+    def _callbacks(self, ari: Ari, supervisor: CallSupervisor, voice: CallbackVoice) -> CallbackPlacer | None:
+        document = self._settings.document
+        name = document.callback.trunk or next(iter(document.trunks), None)
+        if name is None:
+            return None
+        http = document.pbx.http
+        options = CallbackOptions(
+            section=document.callback,
+            trunk_name=name,
+            trunk=document.trunks[name],
+            media_url=f"ws://{http.host}:{http.port}",
+            media_host=http.host,
+        )
+        return CallbackPlacer(ari, supervisor, voice, self._clock, options)
+
+    def _lanes(
+        self,
+        recorder: Recorder,
+        gateways: Mapping[str, Gateway],
+        crms: Mapping[str, Crm],
+        callbacks: CallbackPlacer | None,
+    ) -> list[Lane]:
+        settings, clock = self._settings, self._clock
+        document = settings.document
+        email: Adapter = EmailAdapter(self._mailer(), recorder, clock, document.brokerage.postal_address)
+        ring = document.callback.ring
+        lanes = [
+            Lane(
+                "text", TextAdapter(gateways, clock, fixed_senders(settings)), AfterCrash.DOUBT, 64, 60.0, attempts=200
+            ),
+            Lane("alert", email, AfterCrash.REPEAT, 4, 90.0, attempts=60),
+            Lane("email", email, AfterCrash.REPEAT, 4, 90.0, attempts=60),
+            Lane("push", CrmAdapter(crms, clock), AfterCrash.REPEAT, 8, 60.0, attempts=400),
+        ]
+        if callbacks is not None:
+            lanes.append(
+                Lane("callback", callbacks, AfterCrash.DOUBT, document.callback.at_once, ring + 30.0, attempts=200)
+            )
+        return lanes
+
+    def _mailer(self) -> Mailer | None:
+        settings = self._settings
+        section = settings.document.email
+        if section is None:
+            return None
+        password = None if section.password is None else section.password.read(settings.base)
+        ca_file = None if section.ca_file is None else settings.base / section.ca_file
+        installation = settings.secrets().resolve("installation", None)[:12]
+        return Mailer(MailServer(section, password, ca_file, installation))
+
+    async def _keep_house(self, store: Store) -> None:
+        """What has to be done now and then."""
+        while True:
+            with contextlib.suppress(StoreUnavailableError):
+                self._depths = await store.read(outbox.depths)
+                await store.write(partial(receipts.forget_parked, before=self._clock.now() - timedelta(days=2)))
+            await self._clock.pause(15.0)
+
+    def _components(
+        self, recorder: Recorder, supervisor: CallSupervisor, gateways: Mapping[str, Gateway]
+    ) -> list[Component]:
+        free = shutil.disk_usage(self._settings.data_folder).free
+        connected = supervisor.connected
+        parts = [
+            Component("database", recorder.healthy, "written" if recorder.healthy else "cannot be written"),
+            Component("disk", free > LOW_DISK_OCTETS, f"{free / 1e9:.1f} GB free"),
+            Component("asterisk", connected, f"version {supervisor.version}" if connected else "not connected"),
+        ]
+        for gateway in gateways.values():
+            state = gateway.health
+            parts.append(Component(f"gateway {state.name}", state.up, state.detail, needed=False))
+        doubtful = sum(count for (_, status), count in self._depths.items() if status == "in_doubt")
+        parts.append(Component("outbox", doubtful == 0, f"{doubtful} in doubt", needed=False))
+        return parts
+
+    async def _reload(self, in_force: PolicyInForce) -> dict[str, Any]:
+        """Take a valid policy over at once; refuse an invalid one, and one that needs what is not running."""
+        settings = await asyncio.to_thread(load, self._settings.path)
+        _refuse_unknown_gateways(settings, self._settings)
+        before = in_force.policy.version
+        in_force.swap(settings.policy, settings.document.model_dump_json())
+        waiting = [
+            section
+            for section in RESTART_SECTIONS
+            if getattr(settings.document, section) != getattr(self._settings.document, section)
+        ]
+        return {
+            "before": before,
+            "now": settings.policy.version,
+            "after_restart": waiting,
+            "warnings": [problem.as_json() for problem in settings.warnings],
+        }
+
+
+def _refuse_unknown_gateways(settings: Settings, running: Settings) -> None:
+    """Raises SettingsError for a route to a gateway that only a restart would start."""
+    problems = [
+        Problem(
+            Severity.ERROR,
+            settings.place(("text_routes", str(index), "via")),
+            f"text_routes.{index}.via",
+            f"the gateway {route.via!r} is not running: restart Ringback instead of reloading",
+        )
+        for index, route in enumerate(settings.document.text_routes)
+        if route.via not in running.document.gateways
+    ]
+    if problems:
+        raise SettingsError(problems)
+
+
+@contextlib.asynccontextmanager
+async def _open_crms(settings: Settings, clock: Clock) -> AsyncIterator[dict[str, Crm]]:
+    """The CRMs of the settings. Raises SecretUnavailableError, WebhookSecretError."""
+    built: dict[str, Crm] = {}
+    for name, section in settings.document.crm.items():
+        if isinstance(section, WebhookCrm):
+            key = signing_key(section.secret.read(settings.base))
+            built[name] = Webhook(section.url, key, clock, section.timeout)
+        else:
+            built[name] = JsonLines(settings.base / section.file, clock)
+    try:
+        yield built
+    finally:
+        for crm in built.values():
+            await crm.close()
+
+
+def _waker(sip_inbox: SipInbox) -> Callable[[SocketEvent], None]:
+    def wake(event: SocketEvent) -> None:
+        if isinstance(event, TextMessageReceived):
+            sip_inbox.wake()
+
+    return wake

@@ -1,0 +1,352 @@
+"""One callback: rings the caller through the trunk, lets the voice agent speak, hands over to a desk phone when asked.
+
+The ringing is the outbox's act, the conversation is not: an order is done when the phone was answered or was not. Whatever
+happens after, ``CallbackEnded`` is told exactly once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from ari_app.calls.events import LegEnd
+from ari_app.calls.session import leg_end
+from ari_app.calls.voice import Speaker, Talk, TalkEnd, Voice
+from ari_app.clock import Clock
+from ari_app.numbering import redacted
+from ari_app.pbx.ari import Ari
+from ari_app.pbx.channels import CallerId, HangupReason
+from ari_app.pbx.errors import AriError, NotFoundError
+from ari_app.pbx.messages import (
+    AriEvent,
+    ChannelDestroyed,
+    ChannelDtmfReceived,
+    ChannelEvent,
+    StasisEnd,
+    StasisStart,
+)
+from ari_app.recovery.effects import PlaceCallback
+from ari_app.recovery.events import CallbackAnswered, CallbackEnded, Event
+from ari_app.recovery.values import CallbackEnd, EffectId, Intent, Line
+
+log = structlog.get_logger("callback")
+
+MEDIA_SECONDS = 5.0
+"""How long the audio may take to come about once the phone is answered."""
+DESK_RING_SECONDS = 20.0
+"""How long the desk phones ring for a caller who asked for a person."""
+
+_ENDS = {
+    LegEnd.BUSY: CallbackEnd.BUSY,
+    LegEnd.REJECTED: CallbackEnd.REJECTED,
+    LegEnd.NO_ANSWER: CallbackEnd.NO_ANSWER,
+    LegEnd.UNREACHABLE: CallbackEnd.FAILED,
+}
+_TALKS = {
+    TalkEnd.COMPLETED: CallbackEnd.COMPLETED,
+    TalkEnd.OPTED_OUT: CallbackEnd.OPTED_OUT,
+    TalkEnd.CALLER_HUNG_UP: CallbackEnd.CALLER_HUNG_UP,
+    TalkEnd.FAILED: CallbackEnd.FAILED,
+}
+NOTHING = Talk(TalkEnd.FAILED, Intent.UNSTATED, (), "")
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """How a callback leaves. endpoint: ``PJSIP/<number>@<trunk>``. websocket_url: of Asterisk's media sockets, None where
+    they do not exist; then audio goes as RTP to ``media_host``."""
+
+    endpoint: str
+    ring_seconds: int
+    longest_seconds: float
+    websocket_url: str | None
+    media_host: str
+
+
+class CallerOnLineError(Exception):
+    """The person called us while their phone was ringing with our call."""
+
+
+class CallbackSession:
+    """One callback. The supervisor delivers the events of its channels."""
+
+    def __init__(
+        self,
+        effect_id: EffectId,
+        order: PlaceCallback,
+        route: Route,
+        ari: Ari,
+        voice: Voice,
+        clock: Clock,
+        tell: Callable[[Event], None],
+        own: Callable[[str], None],
+    ) -> None:
+        self.effect_id = effect_id
+        self.order = order
+        self._route = route
+        self._ari = ari
+        self._voice = voice
+        self._clock = clock
+        self._tell = tell
+        self._own = own
+        self.leg = f"callback-{effect_id}"
+        self._bridge = f"callback-{effect_id}-talk"
+        self._bridged = False
+        self._answered = asyncio.Event()
+        self._over = asyncio.Event()
+        self._aborted = asyncio.Event()
+        self._end: LegEnd = LegEnd.UNREACHABLE
+        self._media = ""
+        self._media_ready = asyncio.Event()
+        self._desks: dict[str, str] = {}
+        self._desk_answered: asyncio.Queue[str] = asyncio.Queue()
+        self._desks_left: set[str] = set()
+        self._desk_change = asyncio.Event()
+        self._speaker: Speaker | None = None
+        self._keys: list[str] = []
+        self._log = log.bind(outbox_id=effect_id, to=redacted(order.to))
+
+    @property
+    def live(self) -> bool:
+        return not self._over.is_set()
+
+    def abort(self) -> None:
+        """The person is calling us: stop ringing them. Nothing once they have answered."""
+        self._aborted.set()
+        self._answered.set()
+
+    # ------------------------------------------------------------------------------------------------------------- events
+    def deliver(self, event: AriEvent) -> None:
+        """Take an event of one of our channels. Never waits."""
+        if not isinstance(event, ChannelEvent):
+            return
+        channel = event.channel.id
+        match event:
+            case StasisStart() if channel == self.leg:
+                self._answered.set()
+            case StasisStart() if channel == self._media:
+                self._media_ready.set()
+            case StasisStart() if channel in self._desks:
+                self._desk_answered.put_nowait(channel)
+                self._desk_change.set()
+            case ChannelDtmfReceived(digit=digit) if channel == self.leg:
+                self._keys.append(digit)
+                if self._speaker is not None:
+                    self._speaker.key(digit)
+            case ChannelDestroyed(cause=cause):
+                self._ended(channel, leg_end(cause, answered=False))
+            case StasisEnd():
+                self._ended(channel, LegEnd.HUNG_UP)
+            case _:
+                pass
+
+    def gone(self, channel_ids: frozenset[str]) -> None:
+        """These are all the channels that there still are."""
+        for channel in (self.leg, *self._desks):
+            if channel not in channel_ids:
+                self._ended(channel, LegEnd.UNREACHABLE)
+
+    def _ended(self, channel: str, end: LegEnd) -> None:
+        if channel == self.leg:
+            if not self._over.is_set():
+                self._end = end
+            self._over.set()
+            self._answered.set()
+            if self._speaker is not None:
+                self._speaker.caller_gone()
+        self._desks_left.discard(channel)
+        self._desk_change.set()
+
+    # ------------------------------------------------------------------------------------------------------------ ringing
+    async def ring(self) -> bool:
+        """Ring the caller. True: answered, ``talk`` is to follow. False: not answered, and told.
+
+        Raises CallerOnLineError when the person called us meanwhile; nothing is told then, and it may be tried again.
+        """
+        self._own(self.leg)
+        async with asyncio.TaskGroup() as group:
+            preparing = group.create_task(self._prepare())
+            try:
+                await self._ari.channels.originate(
+                    self._route.endpoint,
+                    channel=self.leg,
+                    args=("callback", self.effect_id),
+                    caller=CallerId(self.order.caller_id),
+                    ring_seconds=self._route.ring_seconds,
+                )
+            except AriError as error:
+                preparing.cancel()
+                self._log.warning("callback_not_placed", error=str(error))
+                self._tell_end(CallbackEnd.FAILED, NOTHING, 0.0, why=str(error)[:200])
+                return False
+            self._log.info("callback_rings")
+            await self._answered.wait()
+        if self._aborted.is_set() and not self._over.is_set():
+            await self._hang_up(self.leg)
+            raise CallerOnLineError
+        if self._over.is_set():
+            self._tell_end(_ENDS.get(self._end, CallbackEnd.NO_ANSWER), NOTHING, 0.0)
+            return False
+        self._tell(
+            CallbackAnswered(
+                at=self._clock.now(), source_id=f"callback:{self.effect_id}:answered", effect_id=self.effect_id
+            )
+        )
+        return True
+
+    async def _prepare(self) -> None:
+        """The first words are ready before the phone is answered; without them the call goes on, only slower."""
+        try:
+            await self._voice.prepare(self.order)
+        except Exception as error:  # noqa: BLE001 - an engine of somebody else's
+            self._log.warning("voice_not_prepared", error=f"{type(error).__name__}: {error}")
+
+    # ------------------------------------------------------------------------------------------------------------ talking
+    async def talk(self) -> None:
+        """Let the voice agent speak, and hand over when asked. Ends with everything hung up and told."""
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        end, talk, by, why = CallbackEnd.FAILED, NOTHING, None, None
+        try:
+            async with asyncio.timeout(self._route.longest_seconds), contextlib.AsyncExitStack() as audio:
+                self._speaker = await self._open_audio(audio)
+                for digit in self._keys:
+                    self._speaker.key(digit)
+                if self._over.is_set():
+                    self._speaker.caller_gone()
+                talk = await self._speaker.talk()
+                why = talk.why
+                if talk.end is TalkEnd.WANTS_PERSON:
+                    end, by, talk = await self._hand_over(talk)
+                else:
+                    end = _TALKS[talk.end]
+        except TimeoutError:
+            why = f"longer than {self._route.longest_seconds:g} s"
+            end = CallbackEnd.COMPLETED if talk.lines else CallbackEnd.FAILED
+        except (AriError, OSError) as error:
+            why = f"{type(error).__name__}: {error}"[:200]
+            end = CallbackEnd.CALLER_HUNG_UP if self._over.is_set() else CallbackEnd.FAILED
+        finally:
+            await self._clear_up()
+            self._tell_end(end, talk, loop.time() - started, by=by, why=why)
+            self._log.info("callback_over", end=end.value, seconds=round(loop.time() - started, 1))
+
+    async def _open_audio(self, audio: contextlib.AsyncExitStack) -> Speaker:
+        """A leg of the call whose audio is ours, in one bridge with the caller's."""
+        self._media = f"{self.leg}-media"
+        self._own(self._media)
+        await self._ari.bridges.create(self._bridge)
+        self._bridged = True
+        async with asyncio.timeout(MEDIA_SECONDS):
+            if self._route.websocket_url is not None:
+                media = await self._ari.channels.external_media_websocket(self._media)
+                url = self._route.websocket_url + media.path
+                speaker = await audio.enter_async_context(self._voice.over_websocket(self.order, url))
+            else:
+                host = self._route.media_host
+                end = await audio.enter_async_context(self._voice.over_rtp(self.order, host))
+                rtp = await self._ari.channels.external_media_rtp(self._media, host=host, port=end.port)
+                speaker = end.connect(rtp.address, rtp.port)
+            await self._media_ready.wait()
+        # Only now: a channel can be bridged after its own StasisStart, and not before.
+        await self._ari.bridges.add(self._bridge, self.leg, self._media)
+        return speaker
+
+    # --------------------------------------------------------------------------------------------------------- handing over
+    async def _hand_over(self, talk: Talk) -> tuple[CallbackEnd, str | None, Talk]:
+        """Ring the desk phones while the caller hears ringing; without an answer, apologise."""
+        assert self._speaker is not None
+        await self._ari.bridges.remove(self._bridge, self._media)
+        with contextlib.suppress(AriError):
+            await self._ari.channels.ring(self.leg)
+        desk = await self._ring_desks(self.order.phones)
+        with contextlib.suppress(AriError):
+            await self._ari.channels.stop_ringing(self.leg)
+        if desk is not None and not self._over.is_set():
+            await self._hang_up(self._media)
+            await self._ari.bridges.add(self._bridge, desk)
+            self._log.info("callback_handed_over", phone=self._desks[desk])
+            while desk in self._desks_left and not self._over.is_set():
+                self._desk_change.clear()
+                await self._desk_change.wait()
+            return CallbackEnd.REACHED_PERSON, self._desks[desk], talk
+        lines: tuple[Line, ...] = ()
+        if not self._over.is_set():
+            await self._ari.bridges.add(self._bridge, self._media)
+            lines = await self._speaker.apologise()
+        said = Talk(talk.end, talk.intent, (*talk.lines, *lines), talk.keys)
+        return CallbackEnd.WANTED_PERSON, None, said
+
+    async def _ring_desks(self, phones: Sequence[str]) -> str | None:
+        """The leg of the first desk phone that answers; the others are taken back."""
+        for index, phone in enumerate(phones):
+            leg = f"{self.leg}-desk{index}"
+            self._own(leg)
+            self._desks[leg] = phone
+            with contextlib.suppress(AriError):
+                await self._ari.channels.originate(
+                    f"PJSIP/{phone}",
+                    channel=leg,
+                    args=("desk", self.effect_id),
+                    caller=CallerId(self.order.to.removeprefix("+")),
+                    ring_seconds=round(DESK_RING_SECONDS) + 10,
+                    originator=self.leg,
+                )
+                self._desks_left.add(leg)
+        answered: str | None = None
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(DESK_RING_SECONDS):
+                while self._desks_left and not self._over.is_set() and answered is None:
+                    self._desk_change.clear()
+                    if not self._desk_answered.empty():
+                        answered = self._desk_answered.get_nowait()
+                    else:
+                        await self._desk_change.wait()
+        for leg in list(self._desks_left):
+            if leg != answered:
+                await self._hang_up(leg, HangupReason.ANSWERED_ELSEWHERE)
+        return answered
+
+    # ------------------------------------------------------------------------------------------------------------- the end
+    async def _hang_up(self, channel: str, reason: HangupReason = HangupReason.NORMAL) -> None:
+        with contextlib.suppress(NotFoundError):
+            await self._ari.channels.hangup(channel, reason)
+
+    async def _clear_up(self) -> None:
+        """Leave nothing of this callback in Asterisk."""
+        for channel in (self.leg, self._media, *self._desks_left):
+            if channel:
+                await self._quietly(self._ari.channels.hangup(channel))
+        if self._bridged:
+            await self._quietly(self._ari.bridges.destroy(self._bridge))
+        self._over.set()
+
+    async def _quietly(self, request: Awaitable[object]) -> None:
+        try:
+            await request
+        except NotFoundError:
+            pass
+        except AriError as error:
+            self._log.warning("not_cleared", error=str(error))
+
+    def _tell_end(
+        self, end: CallbackEnd, talk: Talk, seconds: float, *, by: str | None = None, why: str | None = None
+    ) -> None:
+        self._tell(
+            CallbackEnded(
+                at=self._clock.now(),
+                source_id=f"callback:{self.effect_id}:ended",
+                effect_id=self.effect_id,
+                end=end,
+                intent=talk.intent,
+                lines=talk.lines,
+                keys=talk.keys,
+                seconds=round(seconds, 3),
+                by=by,
+                why=why,
+            )
+        )

@@ -1,0 +1,139 @@
+"""Carries callbacks from the outbox to the phone. An order's act is the ringing; the conversation runs beside the calls."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+import structlog
+
+from ari_app.calls.callback import CallbackSession, CallerOnLineError, Route
+from ari_app.calls.supervisor import CallSupervisor
+from ari_app.calls.voice import Voice
+from ari_app.clock import Clock
+from ari_app.pbx.ari import Ari
+from ari_app.pbx.host import AsteriskVersion
+from ari_app.recovery.effects import PlaceCallback
+from ari_app.recovery.events import Event
+from ari_app.recovery.values import E164
+from ari_app.runtime.outcome import Done, Outcome, RetryAt
+from ari_app.settings.calling import CallbackSection
+from ari_app.settings.pbx import Trunk
+from ari_app.store.outbox import Order
+
+log = structlog.get_logger("callback")
+
+AGAIN = timedelta(seconds=2)
+"""How soon a callback is tried again whose person is on the line with us."""
+_WEBSOCKET_SINCE = {20: AsteriskVersion(20, 18), 22: AsteriskVersion(22, 8), 23: AsteriskVersion(23, 2)}
+"""The first release of each branch whose media WebSocket can be relied on (JSON control, no calls ended by pings)."""
+
+
+def has_media_websocket(version: str) -> bool:
+    """Whether this Asterisk's chan_websocket serves; otherwise audio goes as RTP."""
+    try:
+        found = AsteriskVersion.parse(version)
+    except ValueError:
+        return False
+    return found.major > 23 or (found.major in _WEBSOCKET_SINCE and found >= _WEBSOCKET_SINCE[found.major])
+
+
+@dataclass(frozen=True, slots=True)
+class CallbackOptions:
+    """How callbacks leave. trunk: its name. media_url: ``ws://host:port`` of Asterisk's HTTP server; media_host: ours."""
+
+    section: CallbackSection
+    trunk_name: str
+    trunk: Trunk
+    media_url: str
+    media_host: str
+
+
+class CallbackPlacer:
+    """Implements the outbox's adapter for callbacks."""
+
+    def __init__(
+        self,
+        ari: Ari,
+        supervisor: CallSupervisor,
+        voice: Voice,
+        clock: Clock,
+        options: CallbackOptions,
+    ) -> None:
+        self._ari = ari
+        self._supervisor = supervisor
+        self._voice = voice
+        self._clock = clock
+        self._options = options
+        self._ringing: dict[E164, CallbackSession] = {}
+        supervisor.on_arrival = self._arrived
+
+    async def act(self, order: Order) -> Outcome:
+        """Ring the person, once. Done whether or not they answered: both are facts in the journal."""
+        effect = order.effect
+        assert isinstance(effect, PlaceCallback)
+        if not self._supervisor.connected:
+            return RetryAt(self._clock.now() + AGAIN, "Asterisk cannot be reached")
+        if self._supervisor.on_line(effect.to):
+            return RetryAt(self._clock.now() + AGAIN, "the person is on the line with us")
+        facts: asyncio.Queue[Event | None] = asyncio.Queue()
+        session = self._session(order, effect, facts.put_nowait)
+        self._ringing[effect.to] = session
+        answered = False
+        try:
+            answered = await session.ring()
+        except CallerOnLineError:
+            return RetryAt(self._clock.now() + AGAIN, "the person called us meanwhile")
+        finally:
+            self._ringing.pop(effect.to, None)
+            if not answered:
+                self._supervisor.disown(session)
+        if answered:
+            self._supervisor.start(self._talk(session, facts))
+        else:
+            facts.put_nowait(None)
+            self._supervisor.start(self._supervisor.write_down(facts))
+        return Done(ref=session.leg)
+
+    def _arrived(self, caller: E164) -> None:
+        """Somebody calls us: if it is a person whose phone rings with our call, ours gives way."""
+        ringing = self._ringing.get(caller)
+        if ringing is not None:
+            log.info("callback_gives_way")
+            ringing.abort()
+
+    async def _talk(self, session: CallbackSession, facts: asyncio.Queue[Event | None]) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._supervisor.write_down(facts))
+            try:
+                await session.talk()
+            except Exception:
+                log.exception("callback_defect", outbox_id=session.effect_id)
+            finally:
+                facts.put_nowait(None)
+                self._supervisor.disown(session)
+
+    def _session(self, order: Order, effect: PlaceCallback, tell: Callable[[Event], None]) -> CallbackSession:
+        options = self._options
+        number = options.trunk.international_prefix + effect.to.removeprefix("+")
+        version = self._supervisor.version or ""
+        route = Route(
+            endpoint=f"PJSIP/{number}@{options.trunk_name}",
+            ring_seconds=round(options.section.ring),
+            longest_seconds=options.section.longest,
+            websocket_url=options.media_url if has_media_websocket(version) else None,
+            media_host=options.media_host,
+        )
+        session = CallbackSession(
+            order.effect_id,
+            effect,
+            route,
+            self._ari,
+            self._voice,
+            self._clock,
+            tell,
+            own=lambda channel_id: self._supervisor.own(channel_id, session),
+        )
+        return session

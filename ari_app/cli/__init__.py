@@ -1,0 +1,1 @@
+"""The ``ringback`` command: a thin edge over the rooms. Tables and sentences for people, ``--json`` for machines."""

@@ -1,0 +1,85 @@
+"""What every command may need: the settings, the books, the running server."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import aiohttp
+import click
+import orjson
+from rich.console import Console
+
+from ari_app.app import database_path
+from ari_app.dashboard.control import socket_path
+from ari_app.errors import NotDoneError
+from ari_app.settings.loading import Settings, load
+from ari_app.store.db import Database, connect
+
+
+class Cli:
+    """Built once for a command."""
+
+    def __init__(self, config: Path) -> None:
+        self.config = config
+        self.console = Console(highlight=False)
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The settings. Raises SettingsError."""
+        return load(self.config)
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The zone that times are shown in."""
+        return ZoneInfo(self.settings.document.brokerage.time_zone)
+
+    @contextmanager
+    def books(self) -> Iterator[Database]:
+        """The books, read-only. Raises NotDoneError when there are none yet."""
+        path = database_path(self.settings)
+        if not path.exists():
+            raise NotDoneError(f"there are no books yet at {path}: start 'ringback run' once")
+        db = connect(path, readonly=True)
+        try:
+            yield db
+        finally:
+            db.close()
+
+    def ask_server(self, method: str, path: str, body: object = None) -> tuple[int, dict[str, Any]]:
+        """The running server's answer through its control socket. Raises NotDoneError when it does not run."""
+        return asyncio.run(self._ask(method, path, body))
+
+    async def _ask(self, method: str, path: str, body: object) -> tuple[int, dict[str, Any]]:
+        socket = socket_path(self.settings.data_folder)
+        connector = aiohttp.UnixConnector(path=str(socket))
+        timeout = aiohttp.ClientTimeout(total=30)
+        try:
+            async with (
+                aiohttp.ClientSession(connector=connector, timeout=timeout) as session,
+                session.request(method, f"http://ringback{path}", data=orjson.dumps(body)) as answer,
+            ):
+                return answer.status, orjson.loads(await answer.read())
+        except (OSError, aiohttp.ClientError) as error:
+            raise NotDoneError(f"Ringback does not run here: {socket} does not answer ({error})") from error
+
+    def order(self, path: str, body: object) -> None:
+        """Give the server an order and say what it did. Raises NotDoneError when it declined."""
+        status, answer = self.ask_server("POST", path, body)
+        if status != 200:
+            raise NotDoneError(str(answer.get("error", answer)))
+        click.echo(answer["done"])
+
+
+def print_json(value: object) -> None:
+    """For machines."""
+    click.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())
+
+
+pass_cli = click.make_pass_decorator(Cli)
+as_json = click.option("--json", "as_json", is_flag=True, help="For machines.")

@@ -1,0 +1,75 @@
+"""The command's root: options that all share, and how errors are shown."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from ari_app.cli.context import Cli
+from ari_app.cli.doctor_command import doctor
+from ari_app.cli.lead_commands import ack, close, lead, leads, optout, people, replay
+from ari_app.cli.pbx_commands import pbx
+from ari_app.cli.server_commands import reload, run, status
+from ari_app.cli.settings_commands import check, explain, schema
+from ari_app.errors import RingbackError
+from ari_app.pbx.errors import PbxError
+from ari_app.settings.model import SecretUnavailableError
+from ari_app.settings.problem import SettingsError
+from voice_agent.errors import EngineError
+
+DEFAULT = Path("config/ringback.yaml")
+
+
+class Root(click.Group):
+    """Shows our own errors as one sentence; anything else is a defect and keeps its traceback."""
+
+    def invoke(self, context: click.Context) -> object:
+        try:
+            return super().invoke(context)
+        except SettingsError as error:
+            for problem in error.problems:
+                click.echo(str(problem), err=True)
+            sys.exit(2)
+        except (RingbackError, PbxError, SecretUnavailableError, EngineError) as error:
+            click.echo(f"ringback: {error}", err=True)
+            sys.exit(1)
+
+
+@click.group(cls=Root, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "-c",
+    "--config",
+    type=click.Path(dir_okay=False, path_type=Path),
+    envvar="RINGBACK_CONFIG",
+    default=DEFAULT,
+    show_default=True,
+    show_envvar=True,
+    help="The settings.",
+)
+@click.version_option(package_name="ringback", message="ringback %(version)s")
+@click.pass_context
+def main(context: click.Context, config: Path) -> None:
+    """Ringback: no caller is ever lost."""
+    context.obj = Cli(config)
+
+
+for command in (
+    check,
+    explain,
+    schema,
+    run,
+    status,
+    reload,
+    pbx,
+    leads,
+    lead,
+    replay,
+    ack,
+    close,
+    optout,
+    people,
+    doctor,
+):
+    main.add_command(command)

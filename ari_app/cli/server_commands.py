@@ -1,0 +1,71 @@
+"""``ringback run``, ``status`` and ``reload``."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+
+import click
+import uvloop
+
+from ari_app.app import Application
+from ari_app.cli.context import Cli, as_json, pass_cli, print_json
+from ari_app.log import configure
+from ari_app.settings.delivery import LogFormat
+
+
+@click.command()
+@pass_cli
+def run(cli: Cli) -> None:
+    """Serve until SIGTERM or Ctrl-C; what is under way is finished first."""
+    settings = cli.settings
+    configure(settings.document.log.level.value, as_json=settings.document.log.format is LogFormat.JSON)
+    for warning in settings.warnings:
+        click.echo(str(warning), err=True)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(Application(settings)))
+
+
+async def _serve(application: Application) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, application.stop)
+    await application.run()
+
+
+@click.command()
+@as_json
+@pass_cli
+def status(cli: Cli, as_json: bool) -> None:
+    """How the running server is. Exit 0: well, 1: something that calls need is not."""
+    _, answer = cli.ask_server("GET", "/status")
+    if as_json:
+        print_json(answer)
+    else:
+        click.echo(f"{answer['status']}, policy {answer['policy']}")
+        for part in answer["components"]:
+            mark = "ok     " if part["ok"] else ("FAILING" if part["needed"] else "warning")
+            click.echo(f"  {mark}  {part['name']}: {part['detail']}")
+    sys.exit(0 if answer["status"] == "ok" else 1)
+
+
+@click.command()
+@as_json
+@pass_cli
+def reload(cli: Cli, as_json: bool) -> None:
+    """Have the server take over the settings. Valid ones count at once; invalid ones are refused, and the old ones stay."""
+    status, answer = cli.ask_server("POST", "/reload")
+    if as_json:
+        print_json(answer)
+    elif status == 200:
+        same = answer["before"] == answer["now"]
+        click.echo("nothing has changed" if same else f"policy {answer['now']} is in force")
+        if answer["after_restart"]:
+            click.echo(f"taken over at the next start only: {', '.join(answer['after_restart'])}")
+    else:
+        click.echo("refused; the settings of before stay in force:", err=True)
+        for problem in answer.get("problems", []):
+            place = f"{problem['file']}:{problem['line']}:{problem['column']}"
+            click.echo(f"{place}: {problem['severity']}: {problem['where']}: {problem['what']}", err=True)
+    sys.exit(0 if status == 200 else 2)

@@ -1,0 +1,259 @@
+"""Examining everything that Ringback needs. Each finding says what was found and, if it is bad, what mends it."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import random
+import shutil
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from enum import IntEnum
+
+import aiosmtplib
+
+from ari_app.app import LOW_DISK_OCTETS, database_path
+from ari_app.clock import SystemClock
+from ari_app.errors import StoreError
+from ari_app.notify.email import Mailer, MailServer
+from ari_app.notify.gateways import link_options
+from ari_app.pbx.ari import Ari
+from ari_app.pbx.errors import AriError, RefusedError, UnavailableError
+from ari_app.settings.loading import Settings
+from ari_app.settings.model import SecretUnavailableError
+from ari_app.settings.texts import SmppGateway
+from ari_app.speech import engine_options
+from ari_app.store.db import connect
+from sms_gateway.errors import SmsError
+from sms_gateway.smpp.client import SmppGateway as SmppClient
+from voice_agent.engines import open_engines
+from voice_agent.errors import EngineError
+
+BIND_SECONDS = 8.0
+
+
+class Grade(IntEnum):
+    """How bad; also the exit code."""
+
+    OK = 0
+    WARNING = 1
+    FAILURE = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One examination. mend: what to do, None when all is well."""
+
+    what: str
+    grade: Grade
+    found: str
+    mend: str | None = None
+
+
+async def examine(settings: Settings) -> list[Finding]:
+    """All examinations, in the order in which they depend on each other."""
+    findings = [Finding("settings", Grade.WARNING, str(warning), "see ringback check") for warning in settings.warnings]
+    if not findings:
+        findings.append(Finding("settings", Grade.OK, f"policy {settings.policy.version}"))
+    for part in (_disk, _database, _clock, _voice, _asterisk, _gateways, _mail):
+        findings += [finding async for finding in part(settings)]
+    return findings
+
+
+async def _disk(settings: Settings) -> AsyncIterator[Finding]:
+    folder = settings.data_folder
+    try:
+        await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
+        probe = folder / ".probe"
+        await asyncio.to_thread(probe.write_bytes, b"x" * 4096)
+        await asyncio.to_thread(probe.unlink)
+    except OSError as error:
+        yield Finding(
+            "disk", Grade.FAILURE, f"{folder}: {error.strerror or error}", "make the data folder writable for us"
+        )
+        return
+    free = shutil.disk_usage(folder).free
+    found = f"{free / 1e9:.1f} GB free in {folder}"
+    if free < LOW_DISK_OCTETS:
+        yield Finding("disk", Grade.FAILURE, found, "make room: a full disk loses nothing, but stops everything")
+    else:
+        yield Finding("disk", Grade.OK, found)
+
+
+async def _database(settings: Settings) -> AsyncIterator[Finding]:
+    path = database_path(settings)
+    if not path.exists():
+        yield Finding("database", Grade.WARNING, f"{path} is not there yet", "'ringback run' makes it")
+        return
+
+    def look() -> str:
+        db = connect(path, readonly=True)
+        try:
+            return str(db.execute("PRAGMA quick_check(1)").fetchone()[0])
+        finally:
+            db.close()
+
+    try:
+        found = await asyncio.to_thread(look)
+    except StoreError as error:
+        found = str(error)
+    if found == "ok":
+        yield Finding("database", Grade.OK, f"{path} is sound")
+    else:
+        yield Finding("database", Grade.FAILURE, found, "stop Ringback and restore the last good backup")
+
+
+async def _clock(settings: Settings) -> AsyncIterator[Finding]:
+    """The kernel's own opinion: it knows whether a time service disciplines it (adjtimex(2))."""
+    del settings
+    synchronised = await asyncio.to_thread(_kernel_synchronised)
+    now = SystemClock().now()
+    if synchronised is False:
+        yield Finding(
+            "clock",
+            Grade.WARNING,
+            f"{now:%Y-%m-%d %H:%M:%S} UTC, not synchronised",
+            "install chrony or enable systemd-timesyncd: quiet hours and windows need the right time",
+        )
+    else:
+        yield Finding("clock", Grade.OK, f"{now:%Y-%m-%d %H:%M:%S} UTC" + (", synchronised" if synchronised else ""))
+
+
+def _kernel_synchronised() -> bool | None:
+    """None when the kernel does not tell."""
+    try:
+        libc = ctypes.CDLL(None, use_errno=True)
+        state = int(libc.adjtimex(ctypes.create_string_buffer(_TIMEX_OCTETS)))  # modes 0: only look
+    except (OSError, AttributeError):
+        return None
+    return None if state < 0 else state != _TIME_ERROR
+
+
+_TIMEX_OCTETS = 256
+"""More than struct timex has on any architecture."""
+_TIME_ERROR = 5
+
+
+async def _voice(settings: Settings) -> AsyncIterator[Finding]:
+    options = engine_options(settings.document.voice, settings.base, settings.data_folder / "speech")
+    try:
+        async with open_engines(options) as engines:
+            yield Finding("voice", Grade.OK, f"{engines.stt.name} hears, {engines.tts.name} speaks")
+    except (EngineError, OSError) as error:
+        mend = getattr(error, "mend", "see docs/voice-agent.md")
+        yield Finding("voice", Grade.FAILURE, str(error), mend)
+
+
+async def _asterisk(settings: Settings) -> AsyncIterator[Finding]:
+    document = settings.document
+    http, user = document.pbx.http, document.pbx.ari.user
+    url = f"http://{http.host}:{http.port}"
+    try:
+        password = settings.secrets().resolve("ari", document.pbx.ari.secret)
+    except SecretUnavailableError as error:
+        yield Finding("asterisk", Grade.FAILURE, str(error), "put the secret where the settings say")
+        return
+    async with Ari(url, user, password, application=document.pbx.app, within=5.0) as ari:
+        try:
+            info = await ari.server.info()
+        except UnavailableError as error:
+            mend = "ringback pbx up" if document.pbx.managed else "start Asterisk; http.conf must listen there"
+            yield Finding("asterisk", Grade.FAILURE, f"{url} does not answer: {error.reason}", mend)
+            return
+        except RefusedError:
+            mend = f"the user {user!r} and its password must stand in Asterisk's ari.conf"
+            yield Finding("asterisk", Grade.FAILURE, f"{url} does not let {user!r} in", mend)
+            return
+        except AriError as error:
+            yield Finding("asterisk", Grade.FAILURE, str(error), "see Asterisk's log")
+            return
+        yield Finding("asterisk", Grade.OK, f"version {info.version} at {url}")
+        async for finding in _ari_rights(ari):
+            yield finding
+        async for finding in _phones(settings, ari):
+            yield finding
+
+
+async def _ari_rights(ari: Ari) -> AsyncIterator[Finding]:
+    """A bridge, made and taken down again: a read-only user may not."""
+    name = "ringback-doctor"
+    try:
+        await ari.bridges.create(name)
+        await ari.bridges.destroy(name)
+    except RefusedError:
+        yield Finding("ARI rights", Grade.FAILURE, "the user is read-only", "set read_only=no for it in ari.conf")
+    except AriError as error:
+        yield Finding("ARI rights", Grade.FAILURE, str(error), "see Asterisk's log")
+    else:
+        yield Finding("ARI rights", Grade.OK, "calls can be handled")
+
+
+async def _phones(settings: Settings, ari: Ari) -> AsyncIterator[Finding]:
+    try:
+        states = {endpoint.resource: endpoint for endpoint in await ari.endpoints.list()}
+    except AriError as error:
+        yield Finding("phones", Grade.FAILURE, str(error), "see Asterisk's log")
+        return
+    for extension, phone in settings.document.phones.items():
+        state = states.get(extension)
+        what = f"phone {extension} ({phone.name})"
+        if state is None:
+            yield Finding(what, Grade.FAILURE, "Asterisk does not know it", "ringback pbx up")
+        elif not state.online:
+            mend = f"register it at the PBX; its password is in {settings.data_folder}/secrets/phone-{extension}"
+            yield Finding(what, Grade.WARNING, "not registered: it cannot ring", mend)
+        else:
+            yield Finding(what, Grade.OK, "registered")
+    for name, trunk in settings.document.trunks.items():
+        state = states.get(name)
+        if state is None:
+            yield Finding(f"trunk {name}", Grade.FAILURE, "Asterisk does not know it", "ringback pbx up")
+        elif not state.online:
+            found = f"{trunk.host}:{trunk.port} does not answer OPTIONS"
+            yield Finding(f"trunk {name}", Grade.WARNING, found, "check host, port and firewall with the carrier")
+        else:
+            yield Finding(f"trunk {name}", Grade.OK, f"{trunk.host}:{trunk.port} answers")
+
+
+async def _gateways(settings: Settings) -> AsyncIterator[Finding]:
+    for name, section in settings.document.gateways.items():
+        if not isinstance(section, SmppGateway):
+            yield Finding(f"gateway {name}", Grade.OK, f"SIP MESSAGE through trunk {section.trunk}")
+            continue
+        what = f"gateway {name}"
+        try:
+            options = link_options(section, settings)
+        except (SecretUnavailableError, ValueError) as error:
+            yield Finding(what, Grade.FAILURE, str(error), "correct the gateway's section")
+            continue
+        client = SmppClient(options, _ignore, wall=SystemClock().now, random=random.SystemRandom().random, name=name)
+        try:
+            async with client:
+                await client.wait_bound(BIND_SECONDS, persist=False)
+        except* (SmsError, OSError) as errors:
+            yield Finding(what, Grade.FAILURE, str(errors.exceptions[0]), "check host, port, system_id and password")
+        else:
+            yield Finding(what, Grade.OK, f"bound at {section.host}:{section.port} as {section.system_id}")
+
+
+async def _ignore(message: object) -> None:
+    """A text that comes while we only try the bind has to come again: raising asks the carrier for that."""
+    raise RuntimeError("the doctor stores nothing")
+
+
+async def _mail(settings: Settings) -> AsyncIterator[Finding]:
+    section = settings.document.email
+    if section is None:
+        yield Finding("e-mail", Grade.WARNING, "there is no email section", "without it nobody is told of missed calls")
+        return
+    try:
+        password = None if section.password is None else section.password.read(settings.base)
+        ca_file = None if section.ca_file is None else settings.base / section.ca_file
+        await Mailer(MailServer(section, password, ca_file, "doctor")).probe()
+    except SecretUnavailableError as error:
+        yield Finding("e-mail", Grade.FAILURE, str(error), "put the password where the settings say")
+    except (aiosmtplib.SMTPException, OSError) as error:
+        where = f"{section.host}:{section.port}"
+        yield Finding("e-mail", Grade.FAILURE, f"{where}: {error}", "check host, port, security, user and password")
+    else:
+        yield Finding("e-mail", Grade.OK, f"{section.host}:{section.port} takes mail from us")

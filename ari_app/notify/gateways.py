@@ -1,0 +1,105 @@
+"""SMS gateways as the settings declare them."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Awaitable, Callable, Mapping
+from zoneinfo import ZoneInfo
+
+from ari_app.clock import Clock
+from ari_app.notify.parts import StoredParts
+from ari_app.settings.loading import Settings
+from ari_app.settings.pbx import Trunk
+from ari_app.settings.texts import SipGateway, SmppGateway
+from ari_app.store.db import Store
+from sms_gateway import encoding, receipts
+from sms_gateway.gateway import Gateway
+from sms_gateway.messages import InboundText, Receipt
+from sms_gateway.sip import SipMessenger, SipOptions, SipTextGateway
+from sms_gateway.smpp import options as smpp
+from sms_gateway.smpp.client import SmppGateway as SmppClient
+
+Take = Callable[[str, InboundText | Receipt], Awaitable[None]]
+"""Stores what a gateway, by name, has received."""
+
+
+def build_gateways(
+    settings: Settings, clock: Clock, messenger: SipMessenger, take: Take, store: Store
+) -> dict[str, Gateway]:
+    """All gateways, not yet running. Raises SecretUnavailableError, and OSError for TLS files."""
+    document = settings.document
+    built: dict[str, Gateway] = {}
+    jitter = random.SystemRandom()
+    for name, section in document.gateways.items():
+        if isinstance(section, SmppGateway):
+            built[name] = SmppClient(
+                link_options(section, settings),
+                _taker(name, take),
+                wall=clock.now,
+                random=jitter.random,
+                name=name,
+                parts=StoredParts(name, store),
+            )
+        else:
+            sip = sip_options(section, document.trunks, document.pbx.sip.host, document.pbx.sip.port)
+            built[name] = SipTextGateway(sip, messenger, name=name)
+    return built
+
+
+def fixed_senders(settings: Settings) -> dict[str, str]:
+    """Gateways that send under one sender, whatever number was dialled."""
+    sections = settings.document.gateways.items()
+    return {
+        name: section.sender
+        for name, section in sections
+        if isinstance(section, SmppGateway) and section.sender is not None
+    }
+
+
+def link_options(section: SmppGateway, settings: Settings) -> smpp.LinkOptions:
+    """The account as sms_gateway wants it. Raises SecretUnavailableError, and ValueError for what SMPP does not allow."""
+    tls = None
+    if section.tls is not None:
+        files = (section.tls.ca_file, section.tls.client_certificate, section.tls.client_key)
+        ca_file, certificate, key = (None if path is None else str(settings.base / path) for path in files)
+        tls = smpp.TlsOptions(
+            ca_file=ca_file, server_name=section.tls.server_name, certificate_file=certificate, key_file=key
+        )
+    return smpp.LinkOptions(
+        host=section.host,
+        port=section.port,
+        system_id=section.system_id,
+        password=section.password.read(settings.base),
+        long_password=section.long_password,
+        system_type=section.system_type,
+        bind=smpp.BindMode(section.bind.value),
+        tls=tls,
+        window=section.window,
+        response_seconds=section.response,
+        enquire_seconds=section.enquire,
+        rate_per_second=section.per_second,
+        default_alphabet=encoding.Alphabet(section.alphabet.value),
+        segmentation=smpp.Segmentation(section.segmentation.value),
+        source_ton=section.source_ton,
+        source_npi=section.source_npi,
+        destination_ton=section.destination_ton,
+        destination_npi=section.destination_npi,
+        keep_plus=section.keep_plus,
+        receipt_id_base=receipts.IdBase(section.receipt_ids.value),
+        receipt_zone=ZoneInfo(section.receipt_time_zone),
+        send_user_reference=section.user_reference,
+    )
+
+
+def sip_options(section: SipGateway, trunks: Mapping[str, Trunk], our_host: str, our_port: int) -> SipOptions:
+    """How texts are addressed on a trunk."""
+    trunk = trunks[section.trunk]
+    return SipOptions(
+        to_template=f"pjsip:{section.trunk}/sip:{{number}}@{trunk.host}:{trunk.port}",
+        from_template=f"sip:{{number}}@{our_host}:{our_port}",
+        max_body_octets=section.longest,
+    )
+
+
+def _taker(name: str, take: Take) -> Callable[[InboundText | Receipt], Awaitable[None]]:
+    return lambda message: take(name, message)

@@ -1,0 +1,64 @@
+"""Questions that people ask of the books. Read-only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlite_utils import Database
+
+from ari_app.recovery import codec
+from ari_app.recovery.lead import Lead
+from ari_app.recovery.values import E164, LeadId
+from ari_app.store.rows import instant, parse
+
+
+@dataclass(frozen=True, slots=True)
+class LeadRow:
+    """One line of a list of leads. touched_at: its last event."""
+
+    lead: Lead
+    touched_at: datetime
+
+
+def leads(db: Database, *, limit: int, number: E164 | None = None, open_only: bool = False) -> list[LeadRow]:
+    """The newest leads first."""
+    conditions, values = ["1"], list[object]()
+    if number is not None:
+        conditions.append("number = ?")
+        values.append(number)
+    if open_only:
+        conditions.append("stage <> 'idle'")
+    where = " AND ".join(conditions)
+    query = f"SELECT body, touched_at FROM leads WHERE {where} ORDER BY id DESC LIMIT ?"  # noqa: S608 - fixed words
+    rows = db.execute(query, [*values, limit]).fetchall()
+    return [LeadRow(codec.decode(Lead, parse(body)), instant(touched)) for body, touched in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class OrderRow:
+    """One order of a lead, for people."""
+
+    effect_id: str
+    kind: str
+    purpose: str
+    status: str
+    attempts: int
+    created_at: datetime
+    settled_at: datetime | None
+    ref: str | None
+    last_error: str | None
+
+
+def orders(db: Database, lead_id: LeadId) -> list[OrderRow]:
+    """What was ordered for a lead, in order."""
+    query = (
+        "SELECT id, kind, purpose, status, attempts, created_at, settled_at, ref, last_error"
+        " FROM outbox WHERE lead_id = ? ORDER BY n"
+    )
+    return [
+        OrderRow(
+            id_, kind, purpose, status, attempts, instant(made), None if done is None else instant(done), ref, error
+        )
+        for id_, kind, purpose, status, attempts, made, done, ref, error in db.execute(query, [lead_id]).fetchall()
+    ]
