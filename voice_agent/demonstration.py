@@ -5,7 +5,8 @@ from __future__ import annotations
 from voice_agent.dialogue import HangUp, Listen, Transfer, Turn, plain
 from voice_agent.heard import Heard
 
-WHO = "Hello, this is an automated assistant, calling to try out its voice."
+WHO = "Hello, this is an automated assistant."
+KEYS = "Press zero for a person, or nine to stop."
 QUESTION = "Are you buying, or selling?"
 HINTS = (
     "buying",
@@ -27,7 +28,7 @@ class Demonstration:
         self._asked = 0
 
     def open(self) -> Turn:
-        return self._ask(WHO, "You can press zero for a person, or nine to stop.")
+        return self._ask(WHO, KEYS)
 
     def heard(self, heard: Heard) -> Turn:
         words = set(plain(heard.text).split())
@@ -66,7 +67,7 @@ class Demonstration:
 
     @staticmethod
     def _thank(what: str) -> Turn:
-        return Turn((f"Thank you. I have noted that you are {what}. Goodbye.",), HangUp())
+        return Turn((f"Thank you, you are {what}. Goodbye.",), HangUp())
 
     @staticmethod
     def _person() -> Turn:
@@ -74,4 +75,4 @@ class Demonstration:
 
     @staticmethod
     def _stop() -> Turn:
-        return Turn(("Understood. You will not be called again. Goodbye.",), HangUp())
+        return Turn(("You will not be called again. Goodbye.",), HangUp())

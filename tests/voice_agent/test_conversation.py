@@ -14,7 +14,7 @@ from voice_agent.agent import VoiceAgent
 from voice_agent.audio import seconds_of
 from voice_agent.beside import beside
 from voice_agent.conversation import Conversation, EndedBy, Speaker
-from voice_agent.demonstration import HINTS, QUESTION, WHO, Demonstration
+from voice_agent.demonstration import HINTS, KEYS, QUESTION, WHO, Demonstration
 from voice_agent.engines import EngineOptions, Engines, open_engines
 from voice_agent.media_loop import LoopMedia
 from voice_agent.tts_cache import CachedSpeech
@@ -28,7 +28,7 @@ async def engines(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Eng
     async with open_engines(EngineOptions(cache=folder, lanes=2)) as found:
         await found.stt.prepare(HINTS)
         assert isinstance(found.tts, CachedSpeech)
-        await found.tts.prepare([WHO, QUESTION, "You can press zero for a person, or nine to stop."])
+        await found.tts.prepare([WHO, KEYS, QUESTION])
         yield found
 
 
@@ -57,8 +57,8 @@ async def test_callers_are_understood_and_answered_in_time(engines: Engines) -> 
         "gibberish": utterance("the garden is full of marvellous zebras", Voice("flite", "slt")),
     }
     held = dict(zip(said, await asyncio.gather(*(hold(engines, answer) for answer in said.values())), strict=True))
-    assert last_words(held["buying"]) == "Thank you. I have noted that you are buying. Goodbye."
-    assert last_words(held["selling"]) == "Thank you. I have noted that you are selling. Goodbye."
+    assert last_words(held["buying"]) == "Thank you, you are buying. Goodbye."
+    assert last_words(held["selling"]) == "Thank you, you are selling. Goodbye."
     assert "both" in last_words(held["both"])
     assert held["person"].ended_by is EndedBy.TRANSFER
     assert "not be called again" in last_words(held["stop"])
@@ -89,9 +89,9 @@ async def test_keys_hang_ups_and_interruptions_act_while_the_agent_speaks(engine
     interruption = utterance("stop calling me please", Voice("flite", "rms"), before=0.0)
     stop, person, gone, interrupted = await asyncio.gather(
         caller(lambda media: media.press("9"), 1.0),
-        caller(lambda media: media.press("0"), 5.0),
+        caller(lambda media: media.press("0"), 3.5),
         caller(LoopMedia.hang_up, 2.0),
-        caller(lambda media: media.speak(interruption), 5.0),
+        caller(lambda media: media.speak(interruption), 3.5),
     )
     assert [line.cut for line in stop.transcript] == [True, False]
     assert "not be called again" in last_words(stop)
@@ -100,7 +100,7 @@ async def test_keys_hang_ups_and_interruptions_act_while_the_agent_speaks(engine
     assert gone.seconds == pytest.approx(2.0, abs=0.1)
     assert "stop" in caller_lines(interrupted)[0]
     cut = next(line for line in interrupted.transcript if line.cut)
-    assert cut.ended_seconds < 5.0 + seconds_of(interruption)
+    assert cut.ended_seconds < 3.5 + seconds_of(interruption)
     for conversation in (stop, person):
         key = next(timing for timing in conversation.timings if timing.after == "key")
         assert key.total_seconds < 0.5
