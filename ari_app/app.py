@@ -102,7 +102,7 @@ class Application:
         with exclusive(settings.data_folder):
             prepare(database_path(settings))
             async with ThreadedStore(database_path(settings)) as store:
-                in_force = PolicyInForce(settings.policy, settings.document.model_dump_json())
+                in_force = PolicyInForce(settings.policy, settings.document.model_dump_json(exclude_unset=True))
                 recorder = Recorder(store, clock, in_force)
                 for listener in self._listeners:
                     recorder.listen(listener)
@@ -270,7 +270,7 @@ class Application:
         settings = await asyncio.to_thread(load, self._settings.path)
         _refuse_unknown_gateways(settings, self._settings)
         before = in_force.policy.version
-        in_force.swap(settings.policy, settings.document.model_dump_json())
+        in_force.swap(settings.policy, settings.document.model_dump_json(exclude_unset=True))
         waiting = [
             section
             for section in RESTART_SECTIONS

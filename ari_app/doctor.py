@@ -156,9 +156,9 @@ async def _asterisk(settings: Settings) -> AsyncIterator[Finding]:
     async with Ari(url, user, password, application=document.pbx.app, within=5.0) as ari:
         try:
             info = await ari.server.info()
-        except UnavailableError as error:
+        except UnavailableError:
             mend = "ringback pbx up" if document.pbx.managed else "start Asterisk; http.conf must listen there"
-            yield Finding("asterisk", Grade.FAILURE, f"{url} does not answer: {error.reason}", mend)
+            yield Finding("asterisk", Grade.FAILURE, f"nothing answers at {url}", mend)
             return
         except RefusedError:
             mend = f"the user {user!r} and its password must stand in Asterisk's ari.conf"

@@ -48,9 +48,9 @@ def classify(raw: str | None, region: str) -> Party:
     parsed = _parse(text, region)
     if parsed is None:
         return Party(text, None, NumberKind.MALFORMED)
-    number = e164(phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164))
     if not phonenumbers.is_valid_number(parsed):
         return Party(text, None, NumberKind.MALFORMED)
+    number = e164(phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164))
     if phonenumbers.number_type(parsed) in _SPECIAL:
         return Party(text, number, NumberKind.SPECIAL)
     country = phonenumbers.region_code_for_number(parsed)

@@ -19,7 +19,7 @@ from ari_app.runtime.recorder import PolicyInForce, Recorded, Recorder
 from ari_app.store import outbox, timers
 from ari_app.store.db import InlineStore, connect, prepare
 
-PROMPT_SECONDS = 14.0
+PROMPT_SECONDS = 11.0
 """About as long as the notice takes."""
 LONGEST = timedelta(days=2)
 CALL_ID = "rehearsal"

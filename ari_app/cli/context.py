@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -27,7 +28,8 @@ class Cli:
 
     def __init__(self, config: Path) -> None:
         self.config = config
-        self.console = Console(highlight=False)
+        # Into a file or a pipe a table is as wide as it needs to be.
+        self.console = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
 
     @cached_property
     def settings(self) -> Settings:

@@ -17,6 +17,7 @@ from ari_app.clock import SystemClock
 from ari_app.recovery import transcript
 from ari_app.recovery.plan import clock_face
 from ari_app.rehearsal import Rehearsal, rehearse
+from ari_app.runtime.facts import kind_of
 from ari_app.settings.document import Document
 from ari_app.settings.problem import SettingsError
 
@@ -102,7 +103,7 @@ def _show(cli: Cli, story: Rehearsal, caller: str, dialled: str, local: datetime
     policy = cli.settings.policy
     party = numbering.classify(caller, policy.region)
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
-    table.add_row("Caller", f"{caller} ({party.kind.value})")
+    table.add_row("Caller", f"{caller} ({kind_of(party, policy).value})")
     table.add_row("Calls", dialled)
     table.add_row("At", f"{local:%A, %Y-%m-%d} {clock_face(local)}")
     entry = story.entry

@@ -36,7 +36,7 @@ class Settings:
 
     @property
     def data_folder(self) -> Path:
-        return self.base / self.document.data
+        return (self.base / self.document.data).resolve()
 
     def place(self, path: KeyPath) -> Mark:
         """Where a key stands."""

@@ -23,7 +23,6 @@ from ari_app.recovery.events import (
     CallClosed,
     CallerLeft,
     CallMissed,
-
     Event,
     KeyPressed,
     LeadAcknowledged,

@@ -9,11 +9,17 @@ Every event has ``at``, on the machine's monotonic clock, which all processes sh
 
 from __future__ import annotations
 
+import atexit
+import functools
 import json
 import os
 import select
+import shutil
 import sys
+import tempfile
 import time
+import wave
+from pathlib import Path
 from typing import Any, cast
 
 Settings = dict[str, Any]
@@ -29,6 +35,19 @@ POLL_MILLISECONDS = 5
 def tell(event: str, **facts: Any) -> None:
     line = {"event": event, "at": time.monotonic(), **facts}  # noqa: TID251 - stamps are compared across processes
     os.write(_PROTOCOL, json.dumps(line).encode() + b"\n")
+
+
+@functools.cache
+def silence() -> Path:
+    """A WAV file of one silent second, for this process."""
+    path = Path(tempfile.mkdtemp(prefix="ringback-phone-")) / "silence.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(8000)
+        file.writeframes(bytes(16000))
+    atexit.register(shutil.rmtree, path.parent, ignore_errors=True)
+    return path
 
 
 class Call(pj.Call):  # type: ignore[misc]
@@ -57,8 +76,9 @@ class Call(pj.Call):  # type: ignore[misc]
         if self.audio() is None:
             return
         tell("media")
-        if self._player is None and self.phone.settings.get("speak"):
-            self.play(str(self.phone.settings["speak"]), loop=True)
+        if self._player is None:
+            # A phone sends audio all the time, also while nobody speaks; without any, not even its keys are sent.
+            self.play(str(self.phone.settings.get("speak") or silence()), loop=True)
         if self._recorder is None and self.phone.settings.get("record"):
             self.record(str(self.phone.settings["record"]))
 
@@ -86,7 +106,7 @@ class Call(pj.Call):  # type: ignore[misc]
         self._recorder = recorder
 
     def silence(self) -> None:
-        self._player = None
+        self.play(str(silence()), loop=True)
 
 
 class Account(pj.Account):  # type: ignore[misc]
