@@ -22,21 +22,23 @@ from ari_app.pbx.folders import PbxFolders
 from ari_app.pbx.host import AsteriskHost, AsteriskVersion
 from ari_app.pbx.modules import module_list
 from ari_app.pbx.resources import resources
+from ari_app.recovery.patterns import Pattern, PatternError
 from ari_app.settings.pbx import Telephony
 from ari_app.settings.secrets import SecretStore
 
 _WITH_SECRETS = frozenset({"ari.conf", "manager.conf", "pjsip.conf"})
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-_DIALPLAN_SAFE = re.compile(r"[A-Za-z0-9_+*#./@-]*")
-_PATTERN = re.compile(r"\+[1-9][0-9]{1,14}|_\+?[0-9XZN]{1,20}[.!]?|[0-9]{1,20}")
+_DIALPLAN_SAFE = re.compile(r"[A-Za-z0-9_+*#./@!\[\]-]*")
+_NORTH_AMERICA = frozenset("1")
+_NORTH_AMERICAN_DIGITS = 11
 
 
 @dataclass(frozen=True, slots=True)
 class RingGroup:
     """Who rings when Ringback is away: the ``phones`` for a dialled number, for so many seconds.
 
-    ``pattern`` is a number in E.164 (``+13055550100``), or an Asterisk pattern (``_305555XXXX``) of digits as the carrier
-    sends them. Raises UnsafeValueError when it is neither.
+    ``pattern`` is a number or an Asterisk pattern, in international form with or without ``+``: ``+13055550100``,
+    ``_1305555010X``. Raises UnsafeValueError when it is neither.
     """
 
     pattern: str
@@ -44,17 +46,24 @@ class RingGroup:
     ring_seconds: int = 18
 
     def __post_init__(self) -> None:
-        if not _PATTERN.fullmatch(self.pattern):
-            raise UnsafeValueError(
-                f"ring group {self.pattern!r}", "expected a number in E.164 or a pattern such as _X."
-            )
+        if self.pattern.startswith("+0"):
+            raise UnsafeValueError(f"ring group {self.pattern!r}", "no country code begins with 0")
+        try:
+            Pattern.parse(self._plain)
+        except PatternError as error:
+            raise UnsafeValueError(f"ring group {self.pattern!r}", error.why) from error
+
+    @property
+    def _plain(self) -> str:
+        return self.pattern.replace("+", "", 1) if self.pattern.startswith(("+", "_+")) else self.pattern
 
     @property
     def patterns(self) -> tuple[str, ...]:
         """What the carrier may send for it: all digits, and in North America also the last ten."""
-        if self.pattern.startswith("+1") and len(self.pattern) == 12:
-            return (self.pattern[1:], self.pattern[2:])
-        return (self.pattern.removeprefix("+"),)
+        parsed = Pattern.parse(self._plain)
+        if parsed.tail or len(parsed.sets) != _NORTH_AMERICAN_DIGITS or parsed.sets[0] != _NORTH_AMERICA:
+            return (self._plain,)
+        return (self._plain, self._plain.replace("1", "", 1))
 
 
 @dataclass(frozen=True, slots=True)

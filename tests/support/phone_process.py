@@ -68,7 +68,7 @@ class Call(pj.Call):  # type: ignore[misc]
             case pj.PJSIP_INV_STATE_CONFIRMED:
                 tell("answered")
             case pj.PJSIP_INV_STATE_DISCONNECTED:
-                self._player = self._recorder = None
+                self.let_go()
                 tell("ended", code=info.lastStatusCode, reason=info.lastReason)
                 self.phone.ended.append(self)
 
@@ -104,6 +104,10 @@ class Call(pj.Call):  # type: ignore[misc]
         recorder.createRecorder(path)
         self.audio().startTransmit(recorder)
         self._recorder = recorder
+
+    def let_go(self) -> None:
+        """Close the files: a recording is a WAV file only then."""
+        self._player = self._recorder = None
 
     def silence(self) -> None:
         self.play(str(silence()), loop=True)
@@ -278,6 +282,9 @@ class Phone:
             self.account.setRegistration(False)
         for _ in range(20):
             self.endpoint.libHandleEvents(POLL_MILLISECONDS)
+        for call in (self.call, *self.ended):
+            if call is not None:
+                call.let_go()
 
 
 def main() -> None:

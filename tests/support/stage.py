@@ -439,7 +439,7 @@ async def running_stage(
 ) -> AsyncIterator[Stage]:
     """A stage in a folder of its own, with a short path because of sockets; removed at the end."""
     folder = Path(tempfile.mkdtemp(prefix="ringback-stage-"))
-    folder.chmod(0o711)  # Asterisk's account goes through it
+    folder.chmod(0o711)  # noqa: ASYNC240 - Asterisk's account goes through it; nothing else runs yet
     stage = Stage(folder, settings_text, ring_seconds=ring_seconds)
     try:
         await stage.start(ringback=ringback)
