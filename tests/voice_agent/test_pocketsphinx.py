@@ -137,18 +137,17 @@ async def test_words_that_nobody_can_pronounce_are_left_out(
     assert (await understood(caller, utterance("I'm buying", RMS))).text.endswith("buying")
 
 
-async def test_computing_does_not_hold_up_the_event_loop(speech: SpeechLanes) -> None:
-    """pocketsphinx holds the interpreter lock: in a thread, it would hold up every call by a tenth of a second."""
-    loop = asyncio.get_running_loop()
-    decoding = loop.create_task(
+async def test_the_event_loop_goes_on_while_pocketsphinx_computes(speech: SpeechLanes) -> None:
+    """pocketsphinx holds the interpreter lock: in a thread, the loop would turn a few times, and all calls stutter."""
+    decoding = asyncio.get_running_loop().create_task(
         understood(speech.listen(), utterance("I was calling about the house on Elm Street", RMS))
     )
-    latest = 0.0
+    turns = 0
     while not decoding.done():
-        due = loop.time() + 0.005
-        await asyncio.sleep(0.005)  # noqa: TID251 - how late this is, is what is measured
-        latest = max(latest, loop.time() - due)
-    assert latest < 0.08
+        await asyncio.sleep(0)  # noqa: TID251 - a turn of the loop is what is counted
+        turns += 1
+    assert (await decoding).text
+    assert turns > 200
 
 
 async def test_a_worker_that_dies_costs_one_utterance() -> None:
