@@ -2,11 +2,14 @@
 
 Dataclasses become objects, tagged with ``"type"`` where several may stand; datetimes ISO 8601 in UTC; enums their value;
 tuples lists. What does not fit the declared type is refused with its path: a journal is never read approximately.
+
+Every text of every event passes through here several times, so the way of a type is worked out once and kept.
 """
 
 from __future__ import annotations
 
 import types
+from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
 from enum import Enum
@@ -15,9 +18,13 @@ from typing import Any, NewType, TypeVar, Union, get_args, get_origin, get_type_
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 T = TypeVar("T")
+Writer = Callable[[Any], Json]
+Reader = Callable[[Json], Any]
 
 FORMAT = 1
 """Version of the encoding, stored with every event."""
+
+_PLAIN = frozenset({type(None), bool, int, float, str})
 
 
 class DecodeError(ValueError):
@@ -30,105 +37,180 @@ class DecodeError(ValueError):
 
 def encode(value: object) -> Json:
     """``value`` as JSON values. Raises TypeError for what the core never stores."""
-    match value:
-        case None | bool() | int() | float() | str() if not isinstance(value, Enum):
-            return value
-        case Enum():
-            raw = value.value
-            assert isinstance(raw, str)
-            return raw
-        case datetime():
-            if value.tzinfo is None:
-                raise TypeError(f"a datetime without a zone is never stored: {value!r}")
-            return value.astimezone(UTC).isoformat()
-        case tuple() | list():
-            return [encode(item) for item in value]
-        case _ if is_dataclass(value) and not isinstance(value, type):
-            body: dict[str, Json] = {"type": type(value).__name__}
-            body.update({field.name: encode(getattr(value, field.name)) for field in fields(value)})
-            return body
-        case _:
-            raise TypeError(f"cannot store {type(value).__name__}")
+    return _writer(type(value))(value)
 
 
-def decode(kind: Any, data: Json, path: str = "") -> Any:
+def decode(kind: Any, data: Json) -> Any:
     """The value of type ``kind`` (a dataclass, a union, ``tuple[X, ...]`` …) that ``data`` stands for.
 
     Fields that ``data`` lacks take their default, so that old entries stay readable. Raises DecodeError.
     """
+    return _reader(kind)(data)
+
+
+# ------------------------------------------------------------------------------------------------------------- writing
+@cache
+def _writer(kind: type) -> Writer:
+    """How values of exactly this type are written."""
+    if issubclass(kind, Enum):
+        return _write_enum
+    if issubclass(kind, datetime):
+        return _write_datetime
+    if issubclass(kind, tuple | list):
+        return lambda value: [encode(item) for item in value]
+    if issubclass(kind, bool | int | float | str | type(None)):
+        return lambda value: value  # type: ignore[no-any-return]
+    if is_dataclass(kind):
+        return _object_writer(kind)
+    raise TypeError(f"cannot store {kind.__name__}")
+
+
+def _write_enum(value: Enum) -> Json:
+    raw = value.value
+    assert isinstance(raw, str)
+    return raw
+
+
+def _write_datetime(value: datetime) -> Json:
+    if value.tzinfo is None:
+        raise TypeError(f"a datetime without a zone is never stored: {value!r}")
+    return value.astimezone(UTC).isoformat()
+
+
+def _object_writer(kind: Any) -> Writer:
+    names = tuple(field.name for field in fields(kind))
+    tag = kind.__name__
+
+    def write(value: object) -> Json:
+        body: dict[str, Json] = {"type": tag}
+        for name in names:
+            item = getattr(value, name)
+            item_kind = type(item)
+            body[name] = item if item_kind in _PLAIN else _writer(item_kind)(item)
+        return body
+
+    return write
+
+
+# ------------------------------------------------------------------------------------------------------------- reading
+@cache
+def _reader(kind: Any) -> Reader:
+    """How values of this type are read. What it raises has a path from the value on; callers put theirs before it."""
     if isinstance(kind, NewType):
-        return decode(kind.__supertype__, data, path)
+        return _reader(kind.__supertype__)
     origin = get_origin(kind)
     if origin in (Union, types.UnionType):
-        return _decode_union(get_args(kind), data, path)
+        return _union_reader(get_args(kind))
     if origin is tuple:
-        if not isinstance(data, list):
-            raise DecodeError(path, f"expected a list, found {type(data).__name__}")
-        item = get_args(kind)[0]
-        return tuple(decode(item, entry, _join(path, str(index))) for index, entry in enumerate(data))
+        return _tuple_reader(get_args(kind)[0])
     if isinstance(kind, type) and is_dataclass(kind):
-        return _decode_object(kind, data, path)
-    return _decode_plain(kind, data, path)
-
-
-def _decode_plain(kind: Any, data: Json, path: str) -> object:
+        return _object_reader(kind)
     if kind is datetime:
-        try:
-            at = datetime.fromisoformat(data) if isinstance(data, str) else None
-        except ValueError:
-            at = None
-        if at is None or at.tzinfo is None:
-            raise DecodeError(path, f"expected an ISO 8601 time with its zone, found {data!r}")
-        return at.astimezone(UTC)
+        return _read_datetime
     if isinstance(kind, type) and issubclass(kind, Enum):
+        return _enum_reader(kind)
+    return _plain_reader(kind)
+
+
+def _plain_reader(kind: type) -> Reader:
+    def read(data: Json) -> Any:
+        if type(data) is kind:
+            return data
+        if kind is float and type(data) is int:
+            return float(data)
+        raise DecodeError("", f"expected {kind.__name__}, found {type(data).__name__}")
+
+    return read
+
+
+def _read_datetime(data: Json) -> datetime:
+    try:
+        at = datetime.fromisoformat(data) if isinstance(data, str) else None
+    except ValueError:
+        at = None
+    if at is None or at.tzinfo is None:
+        raise DecodeError("", f"expected an ISO 8601 time with its zone, found {data!r}")
+    return at.astimezone(UTC)
+
+
+def _enum_reader(kind: type[Enum]) -> Reader:
+    def read(data: Json) -> Enum:
         try:
             return kind(data)
         except ValueError as error:
-            raise DecodeError(path, str(error)) from None
-    if kind is float and isinstance(data, int) and not isinstance(data, bool):
-        return float(data)
-    if kind is types.NoneType:
-        kind = type(None)
-    if not isinstance(data, kind) or (isinstance(data, bool) and kind is not bool):
-        raise DecodeError(path, f"expected {kind.__name__}, found {type(data).__name__}")
-    return data
+            raise DecodeError("", str(error)) from None
+
+    return read
 
 
-def _decode_union(members: tuple[Any, ...], data: Json, path: str) -> object:
-    """The member that ``data`` names by its tag, or the first that takes it."""
-    if data is None and type(None) in members:
-        return None
-    if isinstance(data, dict):
-        named = next((member for member in members if getattr(member, "__name__", None) == data.get("type")), None)
-        if named is None:
-            raise DecodeError(path, f"unknown type {data.get('type')!r}")
-        return decode(named, data, path)
-    members = tuple(member for member in members if member is not type(None))
-    if len(members) != 1:
-        raise DecodeError(path, f"expected an object with a type, found {type(data).__name__}")
-    return decode(members[0], data, path)
+def _tuple_reader(item: Any) -> Reader:
+    read_item = _reader(item)
+
+    def read(data: Json) -> tuple[Any, ...]:
+        if not isinstance(data, list):
+            raise DecodeError("", f"expected a list, found {type(data).__name__}")
+        index = 0
+        try:
+            items = []
+            for index, entry in enumerate(data):  # noqa: B007 - the index of the one that does not fit
+                items.append(read_item(entry))  # noqa: PERF401
+        except DecodeError as error:
+            raise _below(str(index), error) from None
+        return tuple(items)
+
+    return read
 
 
-def _decode_object(kind: type, data: Json, path: str) -> object:
-    if not isinstance(data, dict):
-        raise DecodeError(path, f"expected an object, found {type(data).__name__}")
-    if data.get("type") != kind.__name__:
-        raise DecodeError(path, f"expected type {kind.__name__}, found {data.get('type')!r}")
-    hints = _hints(kind)
-    unknown = sorted(data.keys() - hints.keys() - {"type"})
-    if unknown:
-        raise DecodeError(_join(path, unknown[0]), f"unknown in {kind.__name__}")
-    try:
-        return kind(**{name: decode(hints[name], data[name], _join(path, name)) for name in hints if name in data})
-    except TypeError as error:
-        raise DecodeError(path, str(error)) from None
+def _union_reader(members: tuple[Any, ...]) -> Reader:
+    """Reads the member that an object names by its tag, or the only one that is no object."""
+    optional = type(None) in members
+    named = {getattr(member, "__name__", ""): _reader(member) for member in members if is_dataclass(member)}
+    others = [member for member in members if member is not type(None)]
+    only = _reader(others[0]) if len(others) == 1 else None
+
+    def read(data: Json) -> Any:
+        if data is None and optional:
+            return None
+        if isinstance(data, dict):
+            tag = data.get("type")
+            reader = named.get(tag) if isinstance(tag, str) else None
+            if reader is None:
+                raise DecodeError("", f"unknown type {tag!r}")
+            return reader(data)
+        if only is None:
+            raise DecodeError("", f"expected an object with a type, found {type(data).__name__}")
+        return only(data)
+
+    return read
 
 
-@cache
-def _hints(kind: type) -> dict[str, Any]:
+def _object_reader(kind: Any) -> Reader:
     hints = get_type_hints(kind)
-    return {field.name: hints[field.name] for field in fields(kind)}
+    readers = {field.name: _reader(hints[field.name]) for field in fields(kind)}
+    tag = kind.__name__
+
+    def read(data: Json) -> Any:
+        if not isinstance(data, dict):
+            raise DecodeError("", f"expected an object, found {type(data).__name__}")
+        if data.get("type") != tag:
+            raise DecodeError("", f"expected type {tag}, found {data.get('type')!r}")
+        values, name = {}, ""
+        try:
+            for name, item in data.items():
+                if name != "type":
+                    values[name] = readers[name](item)
+        except KeyError:
+            raise DecodeError(name, f"unknown in {tag}") from None
+        except DecodeError as error:
+            raise _below(name, error) from None
+        try:
+            return kind(**values)
+        except TypeError as error:
+            raise DecodeError("", str(error)) from None
+
+    return read
 
 
-def _join(path: str, name: str) -> str:
-    return f"{path}.{name}" if path else name
+def _below(name: str, error: DecodeError) -> DecodeError:
+    """The error of an inner value, told from the value that holds it under ``name``."""
+    return DecodeError(f"{name}.{error.path}" if error.path else name, error.why)

@@ -21,7 +21,7 @@ from ari_app.recovery.effects import (
 from ari_app.recovery.events import Facts
 from ari_app.recovery.gate import Allow, Hold, Ruling
 from ari_app.recovery.lead import Lead
-from ari_app.recovery.policy import Policy, PushStep
+from ari_app.recovery.policy import EmailStep, Policy, PushStep
 from ari_app.recovery.values import E164, AlertReason, Channel, ConsentState, EffectId, Progress, Stage
 
 
@@ -92,7 +92,8 @@ class Draft:
         elif to in policy.groups:
             agents = policy.groups[to].agents
         else:
-            agents = () if self.lead.agent is None else (self.lead.agent,)
+            assigned = self.lead.agent  # may have left the settings since
+            agents = (assigned,) if assigned is not None and assigned in policy.agents else ()
         if not agents and self.lead.group is not None and self.lead.group in policy.groups:
             agents = policy.groups[self.lead.group].agents
         if agents:
@@ -124,6 +125,8 @@ class Draft:
         """End the plan: take back what has not begun, forget the timers."""
         lead = self.lead
         if lead.stage is Stage.IDLE and Progress.PENDING not in (lead.text, lead.callback):
+            if any(isinstance(step, EmailStep) for step in lead.plan):
+                self.order(CancelPending(kinds=("email",), why=why))  # it may still wait for the mail server
             return
         self.order(CancelPending(kinds=("text", "callback", "email"), why=why))
         self.disarm()

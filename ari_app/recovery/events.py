@@ -12,22 +12,28 @@ from datetime import datetime
 from ari_app.recovery.values import (
     E164,
     CallbackEnd,
-    Channel,
     Consent,
     EffectId,
     Intent,
     Line,
     NumberKind,
     Verdict,
+    require_aware,
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Happening:
-    """What all events have. at: when it happened. source_id: unique for ever; a second one is the same event again."""
+    """What all events have. at: when it happened. source_id: unique for ever; a second one is the same event again.
+
+    Raises ValueError for a time without a zone.
+    """
 
     at: datetime
     source_id: str
+
+    def __post_init__(self) -> None:
+        require_aware(self.at)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -256,13 +262,3 @@ class Facts:
     email: str | None = None
     gateway: str | None = None
     may_call_back: bool = False
-
-    def consent(self, channel: Channel) -> Consent:
-        """What the person said about ``channel``; an e-mail address is on file by their own wish."""
-        match channel:
-            case Channel.TEXT:
-                return self.text
-            case Channel.CALL:
-                return self.call
-            case Channel.EMAIL:
-                return Consent()

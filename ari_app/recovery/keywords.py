@@ -12,25 +12,34 @@ import unicodedata
 from ari_app.recovery.values import Keyword
 
 _STOP_ALONE = frozenset(
-    "stop stopall quit end revoke optout cancel unsubscribe remove arret alto parar pare detener baja cancelar nomore "
+    "stop stopall stop2end stopsms stoptxt quit end revoke optout cancel unsubscribe remove nomore "
+    "arret alto parar pare detener baja cancelar "
     "stip stpo sotp stopp stap sttop".split()
 )
 """Words that mean STOP when they are the whole text, courtesies aside; the last line holds common slips of the thumb."""
 
 _START_ALONE = frozenset("start unstop resume optin".split())
 _HELP_ALONE = frozenset("help info aide ayuda".split())
-_COURTESY = frozenset("please pls plz now thanks thank you ok okay all me it this texts messages".split())
+_COURTESY = frozenset(
+    "please pls plz now thanks thank you ok okay all me it this the text texts txt txts message messages msg msgs sms".split()
+)
 
 _STOP_WITHIN = re.compile(
     r"""
-      \b(?:do\ not|dont|don\ t|never|no\ longer|quit|cease)\b (?:\ \w+){0,3}?
+      (?<!\bwhy\ )\b(?:do\ not|dont|don\ t|never|no\ longer|quit|cease)\b
+        (?!\ (?:got|get|gotten|received?|have|had|see|saw|seen|hear|heard|know|think|thought|understand|mind|remember|recall
+          |recognize|forget|hesitate|called|texted|made)\b)
+        (?:\ \w+){0,3}?
         \ (?:text|texts|texting|call|calls|calling|contact|contacting|message|messages|messaging|sms|bother|write)\w*\b
-    | \bstop\ (?!by\b|in\b|over\b|at\b|for\b|off\b|there\b|here\b|on\b|and\b|to\ (?:see|look|visit)\b)
+    | \bstop\ (?!by\b|in\b|over\b|at\b|for\b|off\b|there\b|here\b|on\b|and\b|signs?\b|lights?\b|shop\b
+        |to\ (?:see|look|visit)\b)
     | (?<!\bbus\ )(?<!\bdont\ )(?<!\bnot\ )\bstop$
-    | \bunsubscribe\b | \bopt(?:\ me)?\ ?out\b | \bstopall\b
-    | \b(?:remove|delete|take)\ (?:me|my\ number|this\ number)\b
-    | \bleave\ (?:me|us)\ alone\b | \blose\ (?:my|this)\ number\b | \bwrong\ number\b
-    | \bno\ more\ (?:text|call|message|sms)\w*\b | \bnot\ interested\b
+    | \bunsubscribed?\b | \bopt(?:ing|ed)?(?:\ me|\ us)?\ ?out\b | \bstopall\b | \brevoke\b | \bdesist\b
+    | \b(?:remove|delete)\ (?:me|us|my\ number|this\ number)\b
+    | \b(?:be|get)\ removed\b | \btake\ (?:me|us|my\ number|this\ number)\ off\b
+    | \bleave\ (?:me|us)\ alone\b | \bgo\ away\b | \blose\ (?:my|this)\ number\b | \bwrong\ number\b
+    | \bno\ more\ (?:text|call|message|sms)\w*\b
+    | \b(?:not|no\ longer)\ interested (?:\ (?:any\ ?more|at\ all|thanks|thank\ you|sorry|please))*$
     | \bno\ (?:me\ )?(?:llame|llamen|llames|escriba|escriban|escribas|mande|manden|mandes|contacte|contacten)\b
     | \bno\ quiero\ (?:mas\ )?mensajes\b
     """,
@@ -52,7 +61,8 @@ def keyword(text: str) -> Keyword:
         return Keyword.NONE
     core = [word for word in words if word not in _COURTESY]
     alone = "".join(core)
-    if alone in _STOP_ALONE and len(core) <= 2:
+    spelled = all(len(word) == 1 for word in core)  # S T O P
+    if alone in _STOP_ALONE and (len(core) <= 2 or spelled):
         return Keyword.STOP
     if any(_STOP_WITHIN.search(normalise(clause)) for clause in re.split(r"[.,;:!?\n]+", text)):
         return Keyword.STOP

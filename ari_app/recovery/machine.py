@@ -148,7 +148,7 @@ def _missed(draft: Draft, event: CallMissed) -> None:
         verdict=event.verdict,
     )
     draft.assign()
-    plan.take_over(draft, draft.policy.plans[event.plan])
+    plan.take_over(draft, draft.policy.plans.get(event.plan, plan.without_settings(event.plan)))
     if event.on_line and draft.policy.text_rules.hold_seconds > 0:
         draft.lead = replace(draft.lead, stage=Stage.LISTENING)
         draft.arm(PlanTimer.LISTEN, draft.policy.text_rules.hold_seconds)
@@ -207,8 +207,8 @@ def _callback_ended(draft: Draft, event: CallbackEnded) -> None:
     )
     match event.end:
         case CallbackEnd.OPTED_OUT:
-            if draft.lead.number is not None:
-                _no_more(draft, draft.lead.number, "callback:9" if "9" in event.keys else "callback:spoken")
+            assert draft.lead.number is not None, "a callback went to a number"
+            _no_more(draft, draft.lead.number, "callback:9" if "9" in event.keys else "callback:spoken")
             return
         case CallbackEnd.REACHED_PERSON:
             _reached(draft, event.by or "a person")
@@ -281,6 +281,8 @@ def _receipt(draft: Draft, event: ReceiptReceived) -> None:
     lead = draft.lead
     if event.effect_id != lead.text_effect or lead.text is Progress.DELIVERED:
         return
+    if lead.text is Progress.FAILED and not event.delivered:
+        return  # a person has been told
     if event.delivered:
         draft.lead = replace(lead, text=Progress.DELIVERED)
         return

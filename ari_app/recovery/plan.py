@@ -63,6 +63,11 @@ def take_over(draft: Draft, plan: Plan) -> None:
     )
 
 
+def without_settings(name: str) -> Plan:
+    """What is done for a miss whose plan went out of the settings while the call rang: a person is told."""
+    return Plan(name, (AlertStep("agent"), PushStep()))
+
+
 def advance(draft: Draft) -> None:
     """Do the steps from the cursor on, until one blocks or the plan is over."""
     while draft.lead.cursor < len(draft.lead.plan):
@@ -157,6 +162,11 @@ def tells_soon(draft: Draft) -> bool:
 
 def _text(draft: Draft, step: TextStep) -> bool:
     lead, facts, rules = draft.lead, draft.facts, draft.policy.text_rules
+    names = {step.template, step.after_hours}
+    if not names <= draft.policy.texts.keys():
+        draft.explain("text", "refused", "PLAN", f"the settings have no text {' or '.join(sorted(names))} any more")
+        draft.lead = replace(lead, text=Progress.REFUSED)
+        return False
     if lead.callback_answered and lead.pressed_one_at is not None:
         draft.explain("text", "skipped", "CNS-04", "the caller asked for a call and took it")
         return False
@@ -169,7 +179,7 @@ def _text(draft: Draft, step: TextStep) -> bool:
     assert facts.gateway is not None
     held = ruling.until if isinstance(ruling, gate.Hold) else None
     goes_at = held or draft.at
-    is_open = draft.policy.offices[lead.office].hours.is_open(goes_at)
+    is_open = draft.policy.office(lead.office).hours.is_open(goes_at)
     template = draft.policy.texts[step.template if is_open else step.after_hours]
     effect = draft.order(
         SendText(
@@ -244,7 +254,10 @@ def _email(draft: Draft, name: str) -> None:
     draft.explain_ruling("email", ruling)
     if isinstance(ruling, gate.Allow):
         assert draft.facts.email is not None
-        template = draft.policy.emails[name]
+        template = draft.policy.emails.get(name)
+        if template is None:
+            draft.explain("email", "refused", "PLAN", f"the settings have no e-mail {name} any more")
+            return
         known = values(draft, draft.at)
         draft.order(
             SendEmail(
@@ -259,7 +272,7 @@ def _email(draft: Draft, name: str) -> None:
 def values(draft: Draft, goes_at: datetime) -> dict[str, str | None]:
     """What the fields of a template stand for, in what this lead is sent at ``goes_at``."""
     lead, policy = draft.lead, draft.policy
-    office = policy.offices[lead.office]
+    office = policy.office(lead.office)
     opens_at = None if office.hours.is_open(goes_at) else office.hours.next_opening(goes_at)
     agent = policy.agents.get(lead.agent or "")
     return {

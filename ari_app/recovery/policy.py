@@ -260,6 +260,10 @@ class Policy:
     crm: tuple[str, ...]
     """Names of the CRMs that leads are pushed to."""
 
+    def office(self, key: str) -> Office:
+        """The office ``key``; the first one when the settings no longer have it, for leads that are older than a reload."""
+        return self.offices.get(key) or next(iter(self.offices.values()))
+
     def entry_for(self, dialled: str) -> NumberEntry | None:
         """The most specific entry that matches ``dialled`` (with or without ``+``)."""
         digits = dialled.removeprefix("+")

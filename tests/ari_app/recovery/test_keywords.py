@@ -1,0 +1,145 @@
+"""Words of refusal are obeyed however they are written; ordinary talk about houses is not mistaken for them."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ari_app.recovery.keywords import keyword, normalise
+from ari_app.recovery.values import Keyword
+
+FCC_2025 = ("stop", "quit", "end", "revoke", "opt out", "cancel", "unsubscribe")
+"""47 CFR 64.1200(a)(10), in force since April 2025: each of them is a revocation by itself."""
+CARRIERS = ("stopall", "stop all", "optout", "opt-out", "remove", "arret", "arrêt", "alto", "parar", "stop2end")
+"""Words that carriers and the other languages of our callers add."""
+
+
+@pytest.mark.parametrize("word", [*FCC_2025, *CARRIERS])
+@pytest.mark.parametrize(
+    "written",
+    ["{}", "{}.", "  {} \n", "{}!!!", "“{}”", "{} please", "please {}", "{} now", "{}, thanks", "{} 🛑", "ok {}"],
+)
+def test_every_word_of_refusal_is_obeyed_however_it_is_written(word: str, written: str) -> None:
+    for spelling in (word, word.upper(), word.title()):
+        assert keyword(written.format(spelling)) is Keyword.STOP
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Stop texting me",
+        "don't text me anymore",
+        "Don’t text me anymore",
+        "do not call this number again",
+        "Dont ever contact me again",
+        "never call me again",
+        "wrong number, lose it",
+        "Lose my number",
+        "STIP",
+        "stpo",
+        "S T O P",
+        "s.t.o.p",
+        "ＳＴＯＰ",
+        "please make it stop",
+        "Take me off your list",
+        "take my number off this list",
+        "Remove me from your list!",
+        "I want to be removed",
+        "I revoke my consent",
+        "Revoke consent",
+        "I would like to opt out of this",
+        "opting out",
+        "please unsubscribe me",
+        "cancel messages",
+        "end texts",
+        "No more texts please",
+        "Leave us alone",
+        "Not interested, thanks",
+        "I am no longer interested",
+        "quit calling me",
+        "cease and desist",
+        "We found a house. Stop.",
+        "why don't you stop calling",
+        "no me llamen mas",
+        "No me llames más",
+        "No quiero más mensajes",
+    ],
+)
+def test_whatever_a_reasonable_person_reads_as_no_counts_as_stop(text: str) -> None:
+    assert keyword(text) is Keyword.STOP
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "   ",
+        "👍",
+        "Buying",
+        "I'd like to buy, please",
+        "Can I stop by tomorrow at 5?",
+        "I'll stop in on Saturday",
+        "It is near the bus stop",
+        "the house at the stop sign",
+        "Is there a one stop shop?",
+        "Don't stop",
+        "Can you take me to see it?",
+        "Take my number: 305 555 0123",
+        "I never got a call back",
+        "I never received your text",
+        "I don't have your contact",
+        "Please don't forget to call me",
+        "Don't hesitate to call",
+        "Why don't you call me",
+        "I don't know who to call",
+        "I don't understand your message",
+        "I'm not interested in buying, I want to sell",
+        "Is this the end unit?",
+        "Weekend is better",
+        "Please cancel my showing on Friday",
+        "How do I cancel a listing agreement?",
+        "Can we start at 350?",
+        "I need help with a listing",
+        "more info on 12 Ocean Drive",
+        "Yes",
+        "No",
+        "when does the listing end",
+        "We opted for the condo",
+        "nonstop party next door?",
+    ],
+)
+def test_ordinary_talk_is_ordinary_talk(text: str) -> None:
+    assert keyword(text) is Keyword.NONE
+
+
+@pytest.mark.parametrize("text", ["START", "start", "Unstop.", "resume", "Opt in", "start please", "RESUME TEXTS"])
+def test_start_words_allow_texts_again(text: str) -> None:
+    assert keyword(text) is Keyword.START
+
+
+@pytest.mark.parametrize("text", ["HELP", "help!", "Info", "help me please", "AYUDA", "aide"])
+def test_help_words_ask_who_we_are(text: str) -> None:
+    assert keyword(text) is Keyword.HELP
+
+
+@pytest.mark.parametrize("text", ["help, stop", "stop help", "start? no: stop"])
+def test_stop_is_heard_before_anything_else_in_the_text(text: str) -> None:
+    assert keyword(text) is Keyword.STOP
+
+
+def test_normalising_keeps_letters_and_digits_only() -> None:
+    assert normalise("  Opt-Out!! ") == "opt out"
+    assert normalise("ARRÊT") == "arret"
+    assert normalise("don’t") == "dont"
+    assert normalise("🛑") == ""
+
+
+@given(st.text(max_size=200))
+def test_no_text_is_too_strange_to_be_read(text: str) -> None:
+    assert keyword(text) in Keyword
+
+
+@given(st.text(max_size=40), st.sampled_from(["STOP", "UNSUBSCRIBE", "opt out"]))
+def test_a_clause_of_its_own_that_says_stop_is_found_behind_any_text(before: str, word: str) -> None:
+    assert keyword(f"{before}\n{word}") is Keyword.STOP
