@@ -11,9 +11,9 @@ class Meaning(StrEnum):
 
     STOP = "stop"
     """They want no calls (REV-07)."""
-    PERSON = "person"
     ROBOT = "robot"
     """They ask whether they speak with a machine (VOX-08)."""
+    PERSON = "person"
     BOTH = "both"
     BUYING = "buying"
     SELLING = "selling"
@@ -46,10 +46,10 @@ def meaning(text: str) -> Meaning:
     words = " ".join(text.lower().replace("\u2019", "'").split())
     if not words:
         return Meaning.NOTHING
-    if _ROBOT.search(words):
-        return Meaning.ROBOT
     if _STOP.search(words):
         return Meaning.STOP
+    if _ROBOT.search(words):
+        return Meaning.ROBOT
     if _PERSON.search(words):
         return Meaning.PERSON
     buys = _BUY.search(words) is not None and _NO_BUY.search(words) is None
