@@ -152,7 +152,7 @@ class CallDraft:
         )
 
     def ring_seconds(self) -> float:
-        return 0.0 if self.call.ring_started is None else round(self.now - self.call.ring_started, 3)
+        return round(self.call.ring_seconds(self.now), 3)
 
     def common(self) -> InboundFields:
         entry = self.setup.entry

@@ -140,7 +140,7 @@ def _answered(draft: CallDraft, leg_id: str) -> None:
     if draft.call.playing is not None:
         draft.effects.append(StopPlaying())
     draft.change(replace(leg, state=LegState.ANSWERED, since=draft.now))
-    draft.call = replace(draft.call, connected_to=leg_id, playing=None)
+    draft.call = replace(draft.call, connected_to=leg_id, ring_ended=draft.now, playing=None)
     draft.enter(CallStage.CONNECTED)
     draft.effects.append(Connect(leg_id))
     draft.tell(CallAnswered(**draft.common(), source_id=f"answered:{draft.setup.call_id}", by=leg.phone))

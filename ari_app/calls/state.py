@@ -78,8 +78,9 @@ class CallSetup:
 class Call:
     """The state. All times are monotonic seconds.
 
-    legs: every attempt, in order. ring_started: the first phone began to ring. stage_since: when the stage began.
-    verdict: once it is told. recovering: the miss counts, and the caller may be contacted. playing: the prompt that plays.
+    legs: every attempt, in order. ring_started: the first phone began to ring. ring_ended: a phone was answered.
+    stage_since: when the stage began. verdict: once it is told. recovering: the miss counts, and the caller may be
+    contacted. playing: the prompt that plays.
     """
 
     setup: CallSetup
@@ -87,17 +88,22 @@ class Call:
     stage_since: float = 0.0
     legs: tuple[Leg, ...] = ()
     ring_started: float | None = None
+    ring_ended: float | None = None
     verdict: Verdict | None = None
     playing: Prompt | None = None
     connected_to: str | None = None
     recovering: bool = False
 
+    def ring_seconds(self, now: float) -> float:
+        """How long phones have rung at ``now``; a conversation is no ringing."""
+        if self.ring_started is None:
+            return 0.0
+        return (now if self.ring_ended is None else self.ring_ended) - self.ring_started
+
     def rings(self, now: float) -> int:
         """Rings that are over at ``now``."""
-        if self.ring_started is None:
-            return 0
         # A deadline may fire a hair before its time.
-        return int((now - self.ring_started) / self.setup.ring_seconds + TOLERANCE)
+        return int(self.ring_seconds(now) / self.setup.ring_seconds + TOLERANCE)
 
     def leg(self, leg_id: str) -> Leg | None:
         return next((leg for leg in self.legs if leg.leg == leg_id), None)
