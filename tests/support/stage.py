@@ -12,9 +12,10 @@ import shutil
 import signal
 import socket
 import sqlite3
+import ssl
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 from pathlib import Path
@@ -23,11 +24,13 @@ from typing import Any
 import orjson
 import smpp34
 from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import AuthResult
 
 from ari_app.app import database_path
 from ari_app.pbx.process import AsteriskProcess
 from ari_app.pbx_setup import ManagedPbx
 from ari_app.settings.loading import Settings, load
+from tests.support.carrier import Carrier
 from tests.support.phones import Phone
 from tests.support.ports import free_port
 from tests.support.waiting import until
@@ -239,6 +242,20 @@ class Smsc:
         return [text for text in self.texts if text.destination == number]
 
 
+@dataclass(frozen=True, slots=True)
+class MailServer:
+    """How the mail server wants to be spoken to. tls: it takes mail only after STARTTLS. password: and a log-in."""
+
+    tls: ssl.SSLContext | None = None
+    user: str = "ringback"
+    password: str | None = None
+
+    def check(self, server: Any, session: Any, envelope: Any, mechanism: str, given: Any) -> AuthResult:
+        """aiosmtpd's authenticator."""
+        right = (self.user.encode(), (self.password or "").encode())
+        return AuthResult(success=(given.login, given.password) == right)
+
+
 @dataclass
 class Mailbox:
     """A real SMTP server's inbox."""
@@ -257,7 +274,20 @@ class Mailbox:
 class Stage:
     """Everything, running."""
 
-    def __init__(self, folder: Path, settings_text: str = SETTINGS, *, ring_seconds: float = 1.0) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        settings_text: str = SETTINGS,
+        *,
+        ring_seconds: float = 1.0,
+        carrier: bool = False,
+        mail: MailServer | None = None,
+        environment: Mapping[str, str] | None = None,
+        **words: object,
+    ) -> None:
+        """``settings_text``: the YAML, with ``{smpp_port}`` and the like in it; ``words`` are further ones. ``carrier``: the
+        trunk leads to every phone by its number, and not to one that listens where the trunk leads. ``mail``: how the mail
+        server wants to be spoken to. ``environment``: of Ringback, besides ours."""
         self.folder = folder
         self.ports = {
             "smpp_port": free_port(),
@@ -271,22 +301,40 @@ class Stage:
         rtp = 20000 + (os.getpid() * 200) % 12000
         self.path = folder / "ringback.yaml"
         self.path.write_text(
-            settings_text.format(**self.ports, rtp=rtp, rtp_last=rtp + 199, ring_seconds=ring_seconds), encoding="utf-8"
+            settings_text.format(**self.ports, rtp=rtp, rtp_last=rtp + 199, ring_seconds=ring_seconds, **words),
+            encoding="utf-8",
         )
         self.settings: Settings = load(self.path)
         self.smsc = Smsc(self.ports["smpp_port"])
         self.mailbox = Mailbox()
-        self._mail = Controller(self.mailbox, hostname="127.0.0.1", port=self.ports["smtp_port"])
+        mail = mail or MailServer()
+        self._mail = Controller(
+            self.mailbox,
+            hostname="127.0.0.1",
+            port=self.ports["smtp_port"],
+            authenticator=mail.check,
+            auth_required=mail.password is not None,
+            require_starttls=mail.tls is not None,
+            tls_context=mail.tls,
+        )
+        self.carrier = Carrier(CARRIER_IP, self.ports["carrier_port"]) if carrier else None
         self.pbx: ManagedPbx | None = None
         self.process: asyncio.subprocess.Process | None = None
         self.log_path = folder / "ringback.log"
         self._log_from = 0
-        self.environment = {**os.environ, "RINGBACK_STAGE_SMPP": SMPP_PASSWORD, "RINGBACK_CONFIG": str(self.path)}
+        self.environment = {
+            **os.environ,
+            "RINGBACK_STAGE_SMPP": SMPP_PASSWORD,
+            "RINGBACK_CONFIG": str(self.path),
+            **(environment or {}),
+        }
 
     # ---------------------------------------------------------------------------------------------------------- lifetime
     async def start(self, say: Callable[[str], None] = lambda line: None, *, ringback: bool = True) -> None:
         """Start all, Ringback last."""
         await self.start_pbx(say)
+        if self.carrier is not None:
+            await self.carrier.start()
         await self.smsc.start()
         self._mail.start()
         if ringback:
@@ -338,6 +386,8 @@ class Stage:
             await self.process.wait()
         await self.smsc.stop()
         self._mail.stop()
+        if self.carrier is not None:
+            self.carrier.stop()
         if self.pbx is not None:
             self.pbx.process.stop()
 
@@ -357,9 +407,13 @@ class Stage:
         return Phone(extension, password=secret, registrar=self.sip, **options)
 
     def mobile(self, number: str, *, called_back: bool = False, **options: Any) -> Phone:
-        """A caller's phone in the outside world. called_back: it gets the calls that leave through the trunk."""
+        """A caller's phone in the outside world. called_back: it gets the calls that leave through the trunk, all of them;
+        with a carrier, every phone gets its own anyway."""
         port = {"port": self.ports["carrier_port"]} if called_back else {}
-        return Phone(number, ip=CARRIER_IP, **port, **options)
+        phone = Phone(number, ip=CARRIER_IP, **port, **options)
+        if self.carrier is not None:
+            self.carrier.connect(number, lambda: phone.address if phone.address and not phone.ended else None)
+        return phone
 
     def dial(self, number: str) -> str:
         """The URI by which the outside world reaches a number of the brokerage."""
@@ -390,19 +444,22 @@ class Stage:
         *,
         within: float = 10.0,
         count: int = 1,
+        lead: int | None = None,
         **facts: Any,
     ) -> JournalEvent:
-        """The ``count``-th event of a kind with these facts in its body, awaited."""
+        """The ``count``-th event of a kind (of a lead) with these facts in its body, awaited."""
 
         def probe() -> list[JournalEvent]:
             fitting = [
                 event
-                for event in self.events(kind)
+                for event in self.events(kind, lead=lead)
                 if all(event.body.get(name) == value for name, value in facts.items())
             ]
             return fitting[count - 1 : count]
 
-        found = await until(probe, within=within, what=f"{kind} {facts}; there are {[e.type for e in self.events()]}")
+        found = await until(
+            probe, within=within, what=f"{kind} {facts}; there are {[e.type for e in self.events(lead=lead)][-40:]}"
+        )
         return found[0]
 
     def query(self, sql: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
@@ -435,12 +492,12 @@ class Stage:
 
 @contextlib.asynccontextmanager
 async def running_stage(
-    settings_text: str = SETTINGS, *, ring_seconds: float = 1.0, ringback: bool = True
+    settings_text: str = SETTINGS, *, ringback: bool = True, **options: Any
 ) -> AsyncIterator[Stage]:
-    """A stage in a folder of its own, with a short path because of sockets; removed at the end."""
+    """A stage in a folder of its own, with a short path because of sockets; removed at the end. ``options``: see Stage."""
     folder = Path(tempfile.mkdtemp(prefix="ringback-stage-"))
     folder.chmod(0o711)  # noqa: ASYNC240 - Asterisk's account goes through it; nothing else runs yet
-    stage = Stage(folder, settings_text, ring_seconds=ring_seconds)
+    stage = Stage(folder, settings_text, **options)
     try:
         await stage.start(ringback=ringback)
         yield stage

@@ -1,0 +1,45 @@
+"""One brokerage for all end-to-end tests of a process: every test has callers of its own, so they do not meet."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+import pytest_asyncio
+
+from tests.e2e.brokerage import Brokerage, open_brokerage
+from tests.support.waiting import until
+
+_numbers = itertools.count(2000)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def shared_brokerage() -> AsyncIterator[Brokerage]:
+    """Up in some three seconds."""
+    async with open_brokerage() as brokerage:
+        yield brokerage
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def brokerage(shared_brokerage: Brokerage) -> AsyncIterator[Brokerage]:
+    """``shared_brokerage`` for one test, which has to leave no channel and no bridge behind."""
+    yield shared_brokerage
+    shared_brokerage.smsc.answer = None
+    await until(lambda: not shared_brokerage.channels(), within=20.0, what="all channels to be gone")
+    await until(lambda: not shared_brokerage.bridges(), within=5.0, what="all bridges to be gone")
+    assert not shared_brokerage.hook.refused
+
+
+@pytest.fixture
+def new_number() -> Callable[..., str]:
+    """Makes the number of a caller who has never called before; ``area``: its first digits."""
+    return lambda area="+1305555": f"{area}{next(_numbers)}"
+
+
+@pytest.fixture
+def caller(new_number: Callable[..., str]) -> str:
+    """The number of a caller who has never called before."""
+    number = new_number()
+    print(f"the caller is {number}")  # noqa: T201 - for whoever reads a failure
+    return number

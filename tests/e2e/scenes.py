@@ -1,0 +1,45 @@
+"""What the end-to-end tests do over and over: wait for what becomes of a caller, and read what the books say."""
+
+from __future__ import annotations
+
+from tests.e2e.brokerage import Brokerage
+from tests.support.stage import JournalEvent
+from tests.support.waiting import until
+
+FINAL = ("done", "failed", "in_doubt", "refused", "cancelled")
+
+
+async def settled(
+    brokerage: Brokerage, number: str, kind: str, *, count: int = 1, within: float = 15.0
+) -> JournalEvent:
+    """The event that tells what became of the ``count``-th order of a kind for a caller."""
+    orders = await until(
+        lambda: brokerage.orders(number, kind)[count - 1 : count],
+        within=within,
+        what=f"order {count} of {kind} to {number}; there is {story(brokerage, number)}",
+    )
+    return await brokerage.event("EffectSettled", effect_id=orders[0][0], within=within)
+
+
+async def quiet(brokerage: Brokerage, number: str) -> None:
+    """Nothing was ordered for a caller, and nothing waits to be. For callers whose call is in the journal: what a call
+    leads to is in the books in the same transaction."""
+    assert brokerage.query("SELECT id, kind FROM outbox WHERE number = ?", [number]) == []
+    assert brokerage.query("SELECT id FROM leads WHERE number = ?", [number]) == []
+    assert brokerage.smsc.to(number) == []
+
+
+def verdict(brokerage: Brokerage, number: str) -> list[str]:
+    """The verdicts on a caller's calls, in order."""
+    events = brokerage.events()
+    return [event.body["verdict"] for event in events if event.body.get("caller") == number and "verdict" in event.body]
+
+
+def story(brokerage: Brokerage, number: str) -> list[str]:
+    """The events of a caller and of their lead, by name."""
+    lead = brokerage.lead_of(number)
+    return [
+        event.type
+        for event in brokerage.events()
+        if event.body.get("caller") == number or (lead is not None and event.lead_id == lead)
+    ]
