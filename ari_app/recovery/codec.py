@@ -37,7 +37,8 @@ class DecodeError(ValueError):
 
 def encode(value: object) -> Json:
     """``value`` as JSON values. Raises TypeError for what the core never stores."""
-    return _writer(type(value))(value)
+    kind: Any = type(value)
+    return _writer(kind)(value)
 
 
 def decode(kind: Any, data: Json) -> Any:
@@ -59,10 +60,14 @@ def _writer(kind: type) -> Writer:
     if issubclass(kind, tuple | list):
         return lambda value: [encode(item) for item in value]
     if issubclass(kind, bool | int | float | str | type(None)):
-        return lambda value: value  # type: ignore[no-any-return]
+        return _write_plain
     if is_dataclass(kind):
         return _object_writer(kind)
     raise TypeError(f"cannot store {kind.__name__}")
+
+
+def _write_plain(value: Json) -> Json:
+    return value
 
 
 def _write_enum(value: Enum) -> Json:
@@ -85,7 +90,7 @@ def _object_writer(kind: Any) -> Writer:
         body: dict[str, Json] = {"type": tag}
         for name in names:
             item = getattr(value, name)
-            item_kind = type(item)
+            item_kind: Any = type(item)
             body[name] = item if item_kind in _PLAIN else _writer(item_kind)(item)
         return body
 
@@ -153,7 +158,7 @@ def _tuple_reader(item: Any) -> Reader:
         try:
             items = []
             for index, entry in enumerate(data):  # noqa: B007 - the index of the one that does not fit
-                items.append(read_item(entry))  # noqa: PERF401
+                items.append(read_item(entry))
         except DecodeError as error:
             raise _below(str(index), error) from None
         return tuple(items)
@@ -164,7 +169,8 @@ def _tuple_reader(item: Any) -> Reader:
 def _union_reader(members: tuple[Any, ...]) -> Reader:
     """Reads the member that an object names by its tag, or the only one that is no object."""
     optional = type(None) in members
-    named = {getattr(member, "__name__", ""): _reader(member) for member in members if is_dataclass(member)}
+    objects: list[Any] = [member for member in members if is_dataclass(member)]
+    named = {member.__name__: _reader(member) for member in objects}
     others = [member for member in members if member is not type(None)]
     only = _reader(others[0]) if len(others) == 1 else None
 
