@@ -1,0 +1,109 @@
+"""The application's own way of a text, without a PBX: ``python -m tests.bench.durable_worker --port P --window W ...``.
+
+Recorder, ThreadedStore, Dispatcher, TextAdapter and SmppGateway are put together as the application does it. Missed calls
+are recorded, ``--at-once`` of them open at a time; one is over when its text is ``done`` in the database. Prints one line of
+JSON: seconds for all of them, seconds of each from the call to the end, and CPU time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import cProfile
+import json
+import logging
+import sys
+import time
+from pathlib import Path
+
+import uvloop
+
+from ari_app.app import database_path
+from ari_app.clock import SystemClock
+from ari_app.log import configure
+from ari_app.notify.gateways import link_options
+from ari_app.notify.texts import TextAdapter
+from ari_app.recovery.events import EffectSettled
+from ari_app.runtime.dispatcher import AfterCrash, Dispatcher, Lane
+from ari_app.runtime.recorder import PolicyInForce, Recorded, Recorder
+from ari_app.store.db import ThreadedStore, prepare
+from sms_gateway.messages import InboundText, Receipt
+from sms_gateway.smpp.client import SmppGateway
+from tests.bench import books
+from tests.bench.meter import cpu_seconds
+
+
+class Texts:
+    """Calls that wait for the end of their texts."""
+
+    def __init__(self) -> None:
+        self.settled: dict[int, asyncio.Event] = {}
+
+    def hear(self, recorded: Recorded) -> None:
+        """Told after each commit."""
+        if isinstance(recorded.event, EffectSettled) and recorded.lead_id is not None:
+            self.settled.setdefault(recorded.lead_id, asyncio.Event()).set()
+
+
+async def ignore(message: InboundText | Receipt) -> None:
+    """Nothing comes in."""
+
+
+async def main(arguments: argparse.Namespace) -> dict[str, object]:
+    """Record, wait, report."""
+    settings = books.settings(arguments.folder, port=arguments.port, window=arguments.window)
+    section = settings.document.gateways["sms"]
+    assert section.type == "smpp"
+    clock, path, loop = SystemClock(), database_path(settings), asyncio.get_running_loop()
+    prepare(path)
+    async with ThreadedStore(path) as store:
+        in_force = PolicyInForce(settings.policy, settings.document.model_dump_json(exclude_unset=True))
+        recorder = Recorder(store, clock, in_force)
+        texts = Texts()
+        recorder.listen(texts.hear)
+        options = link_options(section, settings)
+        async with SmppGateway(options, ignore, wall=clock.now, random=lambda: 0.5) as gateway:
+            await gateway.wait_bound(10.0)
+            adapter = TextAdapter({"sms": gateway}, clock, {})
+            dispatcher = Dispatcher(store, recorder, clock, [Lane("text", adapter, AfterCrash.DOUBT, 64, 60.0)])
+            numbers, latencies = iter(range(arguments.texts)), []
+
+            async def line() -> None:
+                for number in numbers:
+                    began = loop.time()
+                    recorded = await recorder.record(books.missed_call(number, clock.now()))
+                    assert recorded is not None
+                    assert recorded.lead_id is not None
+                    await texts.settled.setdefault(recorded.lead_id, asyncio.Event()).wait()
+                    latencies.append(loop.time() - began)
+
+            async with asyncio.TaskGroup() as group:
+                dispatching = group.create_task(dispatcher.run())
+                cpu, began = cpu_seconds(), time.perf_counter()
+                async with asyncio.TaskGroup() as calls:
+                    for _ in range(arguments.at_once):
+                        calls.create_task(line())
+                seconds, cpu = time.perf_counter() - began, cpu_seconds() - cpu
+                dispatching.cancel()
+    return {"seconds": seconds, "cpu": cpu, "latencies": latencies}
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--window", type=int, default=10)
+    parser.add_argument("--texts", type=int, default=5000)
+    parser.add_argument("--at-once", type=int, default=200)
+    parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--profile", type=Path, help="write cProfile's statistics of the loop's thread here")
+    given = parser.parse_args()
+    configure("info", as_json=True)
+    logging.getLogger().setLevel(logging.INFO)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        if given.profile is not None:
+            profile = cProfile.Profile()
+            report = profile.runcall(runner.run, main(given))
+            profile.dump_stats(given.profile)
+        else:
+            report = runner.run(main(given))
+    sys.stdout.write(json.dumps(report) + "\n")
