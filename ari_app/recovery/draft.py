@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from ari_app.recovery.copying import replace
 from ari_app.recovery.effects import (
     AlertAgent,
     ArmTimer,

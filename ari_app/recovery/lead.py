@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
+from ari_app.recovery.copying import replace
 from ari_app.recovery.effects import LeadRecord
 from ari_app.recovery.policy import PlanStep
 from ari_app.recovery.values import (

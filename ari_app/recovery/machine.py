@@ -13,11 +13,12 @@ Rules:
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import assert_never
 
 from ari_app.recovery import gate, plan
+from ari_app.recovery.copying import replace
 from ari_app.recovery.draft import Draft, PlanTimer
 from ari_app.recovery.effects import Decision, Effect, SendText, TextPurpose
 from ari_app.recovery.events import (

@@ -6,11 +6,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime, timedelta, tzinfo
 from typing import assert_never
 
 from ari_app.recovery import gate
+from ari_app.recovery.copying import replace
 from ari_app.recovery.draft import Draft, PlanTimer
 from ari_app.recovery.effects import PlaceCallback, SendEmail, SendText, TextPurpose
 from ari_app.recovery.policy import (
