@@ -55,17 +55,20 @@ class VoiceAgent:
         loop = asyncio.get_running_loop()
         record = Record(loop.time())
         ended_by = EndedBy.TOO_LONG
-        async with beside(self._inbox.receive(self._call.media)):
-            limit = asyncio.timeout(self._options.longest_seconds)
-            try:
-                async with limit:
-                    ended_by = await self._turns(dialogue, record)
-            except TimeoutError:
-                if not limit.expired():
-                    raise
-        self._ear.forget()
-        self._inbox.clear()
-        faults, self._ear.faults = tuple(self._ear.faults), []
+        try:
+            async with beside(self._inbox.receive(self._call.media)):
+                limit = asyncio.timeout(self._options.longest_seconds)
+                try:
+                    async with limit:
+                        ended_by = await self._turns(dialogue, record)
+                except TimeoutError:
+                    if not limit.expired():
+                        raise
+        finally:
+            # Also when we are cancelled: an utterance that nobody ends would hold its decoder for ever.
+            self._ear.forget()
+            self._inbox.clear()
+            faults, self._ear.faults = tuple(self._ear.faults), []
         seconds = loop.time() - record.started
         log.info("conversation ended by %s after %.1f s", ended_by.value, seconds)
         return Conversation(

@@ -15,6 +15,11 @@ from voice_agent.heard import Heard
 ALL_KEYS = "0123456789*#"
 
 
+def is_key(digit: str) -> bool:
+    """Whether it is one of a telephone's twelve keys."""
+    return len(digit) == 1 and digit in ALL_KEYS
+
+
 def plain(text: str) -> str:
     """Lower case, only letters, digits and apostrophes, single spaces: the form in which phrases are compared."""
     return " ".join(re.findall(r"[^\W_]+(?:'[^\W_]+)*", text.lower().replace("’", "'")))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from voice_agent.dialogue import ALL_KEYS
+from voice_agent.dialogue import ALL_KEYS, is_key
 from voice_agent.errors import EngineError
 from voice_agent.heard import Heard
 from voice_agent.media import AudioFrame, KeyPressed, Media, MediaEnded
@@ -67,7 +67,7 @@ class Inbox:
 
     def press(self, digit: str) -> None:
         """Raises ValueError when ``digit`` is no key."""
-        if len(digit) != 1 or digit not in ALL_KEYS:
+        if not is_key(digit):
             raise ValueError(f"expected one of {ALL_KEYS}, got {digit!r}")
         self.put(Pressed(digit, self._loop.time()))
 

@@ -30,6 +30,7 @@ import aiohttp
 
 from voice_agent.audio import FRAME_BYTES, FrameSplitter, seconds_of
 from voice_agent.beside import beside
+from voice_agent.dialogue import is_key
 from voice_agent.errors import MediaUnavailableError
 from voice_agent.media import AudioFrame, Incoming, Inlet, KeyPressed
 
@@ -101,20 +102,23 @@ class WebSocketMedia:
     async def _send_frames(self, frames: list[bytes], heard_at: float) -> float:
         for start in range(0, len(frames), PIECE_FRAMES):
             piece = b"".join(frames[start : start + PIECE_FRAMES])
-            await self._room(heard_at - AHEAD_SECONDS)
+            await self._room(heard_at)
             if self._inlet.ended is not None:
                 break
             await self._send(self._socket.send_bytes(piece))
             heard_at = max(heard_at, self._loop.time()) + seconds_of(piece)
         return heard_at
 
-    async def _room(self, not_before: float) -> None:
-        """Until the loop's time is ``not_before`` and Asterisk takes audio, or the call ends."""
-        if (wait := not_before - self._loop.time()) > 0:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(wait):
-                    await self._inlet.over.wait()
-        await self._may_send.wait()
+    async def _room(self, heard_at: float) -> None:
+        """Until Asterisk takes audio and what was sent is heard soon enough, at ``heard_at``, or the call ends."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout_at(heard_at - AHEAD_SECONDS):
+                await self._inlet.over.wait()
+        try:
+            async with asyncio.timeout_at(max(heard_at, self._loop.time()) + _GRACE_SECONDS):
+                await self._may_send.wait()
+        except TimeoutError:
+            self._end("Asterisk takes no more audio")
 
     async def _command(self, command: str, **facts: str) -> None:
         text = json.dumps({"command": command, **facts}, separators=(",", ":"))
@@ -183,8 +187,8 @@ class WebSocketMedia:
                 self._may_send.clear()
             case "MEDIA_XON":
                 self._may_send.set()
-            case "DTMF_END" if self._keys:
-                self._inlet.put(KeyPressed(str(event.get("digit"))))
+            case "DTMF_END" if self._keys and is_key(digit := str(event.get("digit"))):
+                self._inlet.put(KeyPressed(digit))
             case _:
                 pass  # STATUS and whatever newer versions tell
 

@@ -21,6 +21,8 @@ log = logging.getLogger("voice_agent.stt")
 
 MOST_BEHIND_SECONDS = 6.0
 """So much audio may wait for a decoder."""
+LONGEST_SILENCE_SECONDS = 10.0
+"""So long may a caller who has finished wait for the text; hardly one does."""
 
 
 class Recogniser(Protocol):
@@ -163,7 +165,11 @@ class _LaneRecogniser:
         if utterance is None:
             return Heard("")
         utterance.end()
-        heard, self._memory = await utterance.result
+        try:
+            async with asyncio.timeout(LONGEST_SILENCE_SECONDS):
+                heard, self._memory = await utterance.result
+        except TimeoutError as error:
+            raise EngineOverloadedError(self._engine, LONGEST_SILENCE_SECONDS) from error
         return heard
 
     def abandon(self) -> None:

@@ -80,6 +80,8 @@ class PocketsphinxDecoder:
         except (ConnectionError, asyncio.IncompleteReadError) as error:
             await self.close()
             raise EngineFailedError(_ENGINE, "the worker process ended") from error
+        except OSError as error:  # no memory, no more processes
+            raise EngineFailedError(_ENGINE, f"no worker process: {error.strerror or error}") from error
         except asyncio.CancelledError:
             await self.close()  # its next answer would be to this order
             raise

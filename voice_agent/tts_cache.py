@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import logging
 import os
 import tempfile
 from collections.abc import AsyncGenerator, Iterable
@@ -13,6 +14,8 @@ from pathlib import Path
 from voice_agent.audio import RATE
 from voice_agent.tts import TextToSpeech, printable
 
+log = logging.getLogger("voice_agent.tts")
+
 _SUFFIX = ".s16"
 
 
@@ -20,7 +23,7 @@ class CachedSpeech:
     """Implements TextToSpeech on top of another voice.
 
     Speech of one text, voice and rate is one file, named by their SHA-256. It appears whole or not at all; when the
-    folder grows beyond ``most_bytes``, what was not used for longest goes.
+    folder grows beyond ``most_bytes``, what was not used for longest goes. A disk that fails costs time, never speech.
     """
 
     def __init__(self, voice: TextToSpeech, folder: Path, *, most_bytes: int = 200_000_000) -> None:
@@ -48,7 +51,10 @@ class CachedSpeech:
             async for piece in speech:
                 pieces.append(piece)
                 yield piece
-        await asyncio.to_thread(self._keep, path, b"".join(pieces))
+        try:
+            await asyncio.to_thread(self._keep, path, b"".join(pieces))
+        except OSError as error:
+            log.warning("speech cannot be kept in %s: %s", self._folder, error)
 
     async def prepare(self, texts: Iterable[str]) -> None:
         """Makes the speech of all ``texts`` that is not there. Raises EngineError."""
@@ -86,7 +92,7 @@ class CachedSpeech:
 def _read(path: Path) -> bytes | None:
     try:
         pcm = path.read_bytes()
-    except FileNotFoundError:
+    except OSError:  # most often, it was never made
         return None
     with contextlib.suppress(OSError):
         os.utime(path)  # it was used

@@ -22,16 +22,20 @@ _MEND = "put a Piper voice there, NAME.onnx with NAME.onnx.json beside it, or na
 class Piper:
     """Implements TextToSpeech with one voice in memory. Made by ``load_piper``."""
 
-    def __init__(self, voice: PiperVoice, name: str, threads: int) -> None:
+    def __init__(self, voice: PiperVoice, name: str, *, threads: int, within: float) -> None:
         self.name = name
         self._voice = voice
+        self._within = within
         self._threads = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="piper")
 
     async def speak(self, text: str) -> AsyncGenerator[bytes, None]:
         loop = asyncio.get_running_loop()
         for clause in clauses(text):
             try:
-                pcm = await loop.run_in_executor(self._threads, self._synthesise, clause)
+                async with asyncio.timeout(self._within):
+                    pcm = await loop.run_in_executor(self._threads, self._synthesise, clause)
+            except TimeoutError as error:
+                raise EngineFailedError(_ENGINE, f"took longer than {self._within:g} s") from error
             except Exception as error:  # onnxruntime and piper raise what they please
                 raise EngineFailedError(_ENGINE, f"{type(error).__name__}: {error}") from error
             yield pcm
@@ -44,10 +48,11 @@ class Piper:
         return finish(b"".join(chunk.audio_int16_bytes for chunk in self._voice.synthesize(clause)), rate)
 
 
-def load_piper(path: Path, *, threads: int = 2) -> Piper:
+def load_piper(path: Path, *, threads: int = 2, within: float = 10.0) -> Piper:
     """Loads a voice and speaks once, since the first time is slow. Takes a second or two: call it off the event loop.
 
-    threads: clauses that are made at a time, each on one core. Raises EngineMissingError.
+    threads: clauses that are made at a time, each on one core. within: seconds for one clause, the wait for a thread
+    included. Raises EngineMissingError.
     """
     settings = path.with_name(path.name + ".json")
     for needed in (path, settings):
@@ -68,7 +73,8 @@ def load_piper(path: Path, *, threads: int = 2) -> Piper:
     try:
         config = PiperConfig.from_dict(json.loads(settings.read_text(encoding="utf-8")))
         session = onnxruntime.InferenceSession(str(path), sess_options=options, providers=["CPUExecutionProvider"])
-        piper = Piper(PiperVoice(session, config), f"{_ENGINE}/{path.stem}/{path.stat().st_mtime_ns}", threads)
+        name = f"{_ENGINE}/{path.stem}/{path.stat().st_mtime_ns}"
+        piper = Piper(PiperVoice(session, config), name, threads=threads, within=within)
         piper._synthesise("Ready.")
     except Exception as error:  # onnxruntime and piper raise what they please
         raise EngineMissingError(_ENGINE, f"{path} cannot be used ({type(error).__name__}: {error})", _MEND) from error

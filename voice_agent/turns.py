@@ -144,6 +144,7 @@ class TurnDetector:
             return None
         ended = TurnEnded(self.now, self._began, self._spoken_until, self._voiced, reason)
         self.speaking = False
+        self._answer_by = None  # also when the waiting began after the speech
         self._voiced = self._run = 0.0
         return ended
 

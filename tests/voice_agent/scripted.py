@@ -90,6 +90,11 @@ class ScriptedRecogniser:
             return ""
         return " ".join(self._now.split()[: int(seconds_of(self.taken[-1]) / 0.2)])
 
+    @property
+    def listening(self) -> bool:
+        """Whether an utterance is going on that nobody has ended."""
+        return self._now is not None
+
     async def final(self) -> Heard:
         now, self._now = self._now, None
         await pause(self.thinks)

@@ -223,6 +223,12 @@ def test_speech_that_goes_on_beyond_the_prompt_is_the_answer() -> None:
     assert not any(line.cut for line in held.conversation.transcript)
 
 
+def test_an_answer_that_goes_on_beyond_the_prompt_for_longer_than_we_wait_is_heard_out() -> None:
+    recogniser = ScriptedRecogniser(["well let me think selling"], thinks=0.4)
+    held = hold(says(at=5.8, seconds=5.0), recogniser=recogniser, options=AgentOptions(speech_barge_in=False))
+    assert held.told == ["heard 'well let me think selling'"]
+
+
 def test_without_barge_in_an_answer_during_the_prompt_waits_until_all_is_said() -> None:
     held = hold(says(at=2.5, seconds=0.8), texts=["selling"], options=AgentOptions(speech_barge_in=False))
     assert held.told == ["heard 'selling'"]
@@ -357,6 +363,29 @@ def test_a_cancelled_conversation_falls_silent() -> None:
                 await agent.converse(Question())
         await pause(1.0)
         assert seconds_of(media.heard()) == pytest.approx(1.0, abs=0.02)
+
+    virtual.run(main)
+
+
+@pytest.mark.parametrize("defective", [False, True])
+def test_a_conversation_that_breaks_off_gives_up_the_utterance_that_is_going_on(defective: bool) -> None:
+    """Or its decoder would wait for the rest of it for ever, and so would all callers after."""
+
+    class Defective(Question):
+        def key(self, digit: str) -> Turn:
+            raise RuntimeError("a defect")
+
+    async def main() -> None:
+        media, recogniser = LoopMedia(), ScriptedRecogniser(["buying"])
+        agent = VoiceAgent(media, recogniser, ScriptedVoice(), EnergyDetector())
+        media.speak(speech(5.0))
+        if defective:
+            asyncio.get_running_loop().call_later(1.0, media.press, "9")
+        with pytest.raises(RuntimeError if defective else TimeoutError):
+            async with asyncio.timeout(1.5):
+                await agent.converse(Defective())
+        assert recogniser.taken
+        assert not recogniser.listening
 
     virtual.run(main)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -20,6 +20,14 @@ from voice_agent.media_loop import LoopMedia
 from voice_agent.tts_cache import CachedSpeech
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def patience() -> Iterator[None]:
+    """What is understood is tested here, not how soon: the machine may be busy with other tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("voice_agent.stt.LONGEST_SILENCE_SECONDS", 50.0)
+        yield
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -88,6 +88,17 @@ async def test_a_full_queue_is_waited_for() -> None:
         assert channel.audio == [FRAME]
 
 
+async def test_a_queue_that_stays_full_ends_the_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("voice_agent.media_websocket._GRACE_SECONDS", 0.1)
+    async with paper_channel() as channel, open_websocket_media(channel.url) as media:
+        await channel.tell({"event": "MEDIA_XOFF"})
+        await channel.speak(FRAME)
+        while await media.receive() != AudioFrame(FRAME):
+            pass
+        assert await media.play(whole(FRAME)) is False
+        assert await ended(media) == MediaEnded("Asterisk takes no more audio")
+
+
 async def test_after_a_flush_the_queue_is_not_full_any_more() -> None:
     async with paper_channel() as channel, open_websocket_media(channel.url) as media:
         await channel.tell({"event": "MEDIA_XOFF"})
@@ -134,6 +145,15 @@ async def test_control_messages_that_mean_nothing_do_no_harm(text: str) -> None:
     async with paper_channel() as channel, open_websocket_media(channel.url) as media:
         await channel.tell(text)
         assert await media.play(whole(FRAME))
+
+
+@pytest.mark.parametrize("digit", ['""', '"12"', "null", '"A"', "[]"])
+async def test_what_is_no_key_is_not_told(digit: str) -> None:
+    async with paper_channel() as channel, open_websocket_media(channel.url) as media:
+        await channel.tell('{"event": "DTMF_END", "digit": ' + digit + "}")
+        await channel.speak(FRAME)
+        while (incoming := await media.receive()) != AudioFrame(FRAME):
+            assert not isinstance(incoming, KeyPressed)
 
 
 async def test_keys_can_be_left_to_the_application() -> None:

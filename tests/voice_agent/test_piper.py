@@ -65,6 +65,14 @@ async def test_a_voice_that_fails_is_an_engine_error(piper: Piper, monkeypatch: 
             pass
 
 
+async def test_a_voice_that_takes_too_long_is_an_engine_error(path: Path) -> None:
+    voice = load_piper(path, threads=1, within=0.0)
+    with pytest.raises(EngineFailedError, match="took longer than 0 s"):
+        async for _ in voice.speak(TEXT):
+            pass
+    voice.close()
+
+
 def test_a_voice_that_is_not_there_is_named_with_its_mend(tmp_path: Path) -> None:
     with pytest.raises(EngineMissingError, match=r"nobody\.onnx is not there; put a Piper voice there"):
         load_piper(tmp_path / "nobody.onnx")

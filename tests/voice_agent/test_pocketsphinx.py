@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 
 import pytest
@@ -24,6 +24,14 @@ from voice_agent.stt_pocketsphinx import PocketsphinxDecoder, open_pocketsphinx
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 RMS = Voice("flite", "rms")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def patience() -> Iterator[None]:
+    """What is understood is tested here, not how soon: the machine may be busy with other tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("voice_agent.stt.LONGEST_SILENCE_SECONDS", 50.0)
+        yield
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -182,6 +190,12 @@ async def test_a_worker_that_hangs_is_replaced(monkeypatch: pytest.MonkeyPatch) 
         await decoder.drop()
     finally:
         await decoder.close()
+
+
+async def test_a_worker_that_cannot_be_started_is_an_error_of_the_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.executable", "/nowhere/python")
+    with pytest.raises(EngineFailedError, match="no worker process: No such file"):
+        await PocketsphinxDecoder().start()
 
 
 async def test_what_a_worker_refuses_is_an_error_and_it_goes_on() -> None:

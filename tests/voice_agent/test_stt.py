@@ -142,6 +142,21 @@ async def test_a_decoder_that_is_far_behind_costs_the_utterance_and_no_memory() 
         assert await caller.final() == Heard("1 pieces")
 
 
+async def test_a_text_that_does_not_come_in_time_is_given_up_and_the_lane_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("voice_agent.stt.LONGEST_SILENCE_SECONDS", 0.05)
+    async with lanes() as (speech, [decoder]):
+        caller = speech.listen()
+        decoder.open.clear()
+        caller.accept(PIECE)
+        with pytest.raises(EngineOverloadedError, match="behind the caller"):
+            await caller.final()
+        decoder.open.set()
+        caller.accept(PIECE)
+        assert await caller.final() == Heard("1 pieces")
+
+
 @pytest.mark.parametrize("order", ["begin", "feed", "finish"])
 async def test_a_failure_is_told_to_whoever_waits_and_the_next_utterance_succeeds(order: str) -> None:
     async with lanes() as (speech, [decoder]):

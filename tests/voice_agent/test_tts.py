@@ -23,11 +23,12 @@ async def spoken(voice: TextToSpeech, text: str) -> bytes:
     return b"".join([piece async for piece in voice.speak(text)])
 
 
-def program(folder: Path, name: str, script: str) -> None:
+def program(folder: Path, name: str, script: str) -> Path:
     """An impostor of a program on PATH."""
     path = folder / name
     path.write_text("#!/bin/sh\n" + script)
     path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    return path
 
 
 # ------------------------------------------------------------------------------------------------------------------ texts
@@ -110,6 +111,7 @@ async def test_a_program_that_is_not_installed_is_named_with_its_mend(
     [
         ("echo no such voice >&2; exit 3", "ended with 3: no such voice"),
         ("exit 0", "wrote no speech"),
+        ("kill -9 $$", "ended with -9"),
         ("while [ $# -gt 1 ]; do shift; done; echo rubbish >$1", "wrote no speech"),
         ("exec sleep 30", "took longer than 0.5 s"),
         (
@@ -125,3 +127,18 @@ async def test_a_program_that_fails_is_an_error_that_says_how(
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     with pytest.raises(EngineFailedError, match=why):
         await spoken(Flite(within=0.5), SENTENCE)
+
+
+async def test_a_machine_that_can_start_no_program_is_an_error_of_the_voice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program(tmp_path, "flite", "exit 0").chmod(0o600)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(EngineFailedError, match="cannot be run: Permission denied"):
+        await spoken(Flite(), SENTENCE)
+
+
+async def test_a_disk_with_no_room_for_speech_is_an_error_of_the_voice(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", "/nowhere")
+    with pytest.raises(EngineFailedError, match="cannot be run: No such file"):
+        await spoken(Flite(), SENTENCE)

@@ -151,6 +151,13 @@ def test_an_answer_that_starts_at_the_last_moment_is_heard_out() -> None:
     assert [type(event) for event in hear(detector, False, 3.0)] == [TurnEnded]
 
 
+def test_speech_that_had_begun_before_anybody_waited_counts_as_an_answer() -> None:
+    detector = started()
+    detector.await_answer(1.0)
+    hear(detector, True, 2.0)
+    assert [type(event) for event in hear(detector, False, 5.0)] == [TurnEnded]
+
+
 def test_nobody_is_told_of_silence_that_nobody_waits_for() -> None:
     detector = TurnDetector()
     detector.await_answer(1.0)
