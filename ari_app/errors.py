@@ -4,6 +4,7 @@ RingbackError
 ├── StoreError
 │   ├── StoreUnavailableError (OSError)   disk full, locked, read-only: nothing was written; try again
 │   ├── StoreDamagedError (ValueError)    the file is no sound database: restore a backup
+│   ├── StoreVersionError (ValueError)    the file is sound, and of another version than this program: upgrade
 │   └── StoreInUseError (RuntimeError)    another Ringback has it: stop that one
 └── NotDoneError (RuntimeError)           a person's command was refused; the sentence says why
 """
@@ -29,6 +30,14 @@ class StoreDamagedError(StoreError, ValueError):
     def __init__(self, path: str, why: str) -> None:
         super().__init__(f"{path}: {why}")
         self.path, self.why = path, why
+
+
+class StoreVersionError(StoreError, ValueError):
+    """The tables are not those of this program. path: which file. found: the migration that tells."""
+
+    def __init__(self, path: str, found: str, mend: str) -> None:
+        super().__init__(f"{path}: {found}: {mend}")
+        self.path, self.found = path, found
 
 
 class StoreInUseError(StoreError, RuntimeError):

@@ -11,7 +11,7 @@ from enum import Enum, auto
 import structlog
 
 from ari_app.clock import Clock, backoff
-from ari_app.errors import StoreUnavailableError
+from ari_app.errors import StoreError, StoreUnavailableError
 from ari_app.runtime.outcome import Adapter, Done, Failed, InDoubt, Outcome, Refused, RetryAt
 from ari_app.runtime.recorder import Recorder, barred
 from ari_app.runtime.wake import Wake
@@ -101,6 +101,11 @@ class Dispatcher:
                 except StoreUnavailableError as error:
                     log.error("lane_waits_for_store", kind=lane.kind, error=str(error))
                     orders, wait = [], next(waits)
+                except StoreError:
+                    raise
+                except Exception:
+                    log.exception("lane_defect", kind=lane.kind)
+                    orders, wait = [], next(waits)
                 for order, refused in orders:
                     task = group.create_task(self._carry_out(lane, order, refused), name=f"order:{order.effect_id}")
                     under_way.add(task)
@@ -150,6 +155,12 @@ class Dispatcher:
                 # The act has happened; only its mark is missing. Until it is written the row stays "doing".
                 bound.error("outcome_waits_for_store", error=str(error))
                 await self._clock.pause(next(waits))
+            except StoreError:
+                raise
+            except Exception:
+                # The row stays "doing", and the next start deals with it as with one that a crash has left.
+                log.exception("outcome_defect", outbox_id=order.effect_id, kind=order.kind)
+                return
             else:
                 return
 

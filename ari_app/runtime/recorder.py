@@ -13,7 +13,7 @@ import structlog
 
 from ari_app import numbering
 from ari_app.clock import Clock, backoff
-from ari_app.errors import StoreUnavailableError
+from ari_app.errors import StoreError, StoreUnavailableError
 from ari_app.recovery import intake, machine
 from ari_app.recovery.effects import (
     ArmTimer,
@@ -79,12 +79,20 @@ class PolicyInForce:
     """The policy that new events are decided by. Swapped as a whole, never changed."""
 
     def __init__(self, policy: Policy, settings: str) -> None:
-        self.policy = policy
-        self.settings = settings
+        self._current = (policy, settings)
+
+    @property
+    def policy(self) -> Policy:
+        return self._current[0]
+
+    @property
+    def current(self) -> tuple[Policy, str]:
+        """The policy with its settings: one look, so that a swap meanwhile cannot mix two of them."""
+        return self._current
 
     def swap(self, policy: Policy, settings: str) -> None:
         """From the next event on, this policy. settings: the JSON text that it can be rebuilt from."""
-        self.policy, self.settings = policy, settings
+        self._current = (policy, settings)
 
 
 class Recorder:
@@ -94,7 +102,6 @@ class Recorder:
         self._store = store
         self._clock = clock
         self._in_force = in_force
-        self._kept: str | None = None
         self._listeners: list[Listener] = []
         self.healthy = True
 
@@ -137,15 +144,22 @@ class Recorder:
         """
         try:
             done = await self._store.write(lambda db: job(db, lambda event, lead_id: self._record(db, event, lead_id)))
-        except StoreUnavailableError:
+        except StoreError:
             self.healthy = False
             raise
         self.healthy = True
         recorded = [one for one in done if one is not None]
         for one in recorded:
-            for listener in self._listeners:
-                listener(one)
+            self._tell(one)
         return recorded
+
+    def _tell(self, recorded: Recorded) -> None:
+        for listener in self._listeners:
+            try:
+                listener(recorded)
+            except Exception:
+                # It is committed: whoever brought the event must not hear that it was not.
+                log.exception("listener_defect", seq=recorded.seq, type=type(recorded.event).__name__)
 
     # ------------------------------------------------------------------------- inside the transaction, on the writer
     def _record(self, db: Database, event: Event, lead_id: LeadId | None) -> Recorded | None:
@@ -153,8 +167,8 @@ class Recorder:
             return None
         if isinstance(event, TimerFired) and timers.fire(db, event.timer_id) is None:
             return None
-        policy = self._in_force.policy
-        self._keep_policy(db, event.at)
+        policy, settings = self._in_force.current
+        journal.keep_policy(db, policy.version, settings, event.at)
         lead, lead_id, facts = self._lead_and_facts(db, event, lead_id, policy)
         seq = journal.append(db, event, facts, policy.version, lead_id)
         step = machine.step(lead, event, facts, policy, seq)
@@ -168,12 +182,6 @@ class Recorder:
             journal.save(db, step.lead, event.at)
         journal.explain(db, seq, lead_id, decisions)
         return Recorded(seq, event, lead_id, step)
-
-    def _keep_policy(self, db: Database, at: datetime) -> None:
-        version = self._in_force.policy.version
-        if self._kept != version:
-            journal.keep_policy(db, version, self._in_force.settings, at)
-            self._kept = version
 
     def _lead_and_facts(
         self, db: Database, event: Event, lead_id: LeadId | None, policy: Policy

@@ -7,7 +7,7 @@ import asyncio
 import structlog
 
 from ari_app.clock import Clock, backoff
-from ari_app.errors import StoreUnavailableError
+from ari_app.errors import StoreError, StoreUnavailableError
 from ari_app.recovery.events import TimerFired
 from ari_app.runtime.recorder import Recorder
 from ari_app.runtime.wake import Wake
@@ -30,6 +30,7 @@ class TimerLoop:
         self._recorder = recorder
         self._clock = clock
         self._wake = Wake()
+        self._defective: set[int] = set()
         recorder.listen(lambda _: self._wake.ring())
 
     async def run(self) -> None:
@@ -46,19 +47,31 @@ class TimerLoop:
                 await self._wake.wait(wait)
 
     async def _fire_due(self) -> float:
-        """Fire what is due; seconds until the next look."""
-        now = self._clock.now()
-        ripe = await self._store.read(lambda db: timers.due(db, now, BATCH))
+        """Fire what is due; seconds until the next look. Raises StoreUnavailableError: some are still to be fired."""
+        now, without = self._clock.now(), frozenset(self._defective)
+        ripe = await self._store.read(lambda db: timers.due(db, now, BATCH, without))
         if ripe:
             async with asyncio.TaskGroup() as group:
-                for timer in ripe:
-                    group.create_task(self._fire(timer))
+                firing = [group.create_task(self._fire(timer)) for timer in ripe]
+            for task in firing:
+                if (error := task.result()) is not None:
+                    raise error
             return 0.0
-        upcoming = await self._store.read(timers.next_due)
+        upcoming = await self._store.read(lambda db: timers.next_due(db, without))
         return POLL_SECONDS if upcoming is None else min(POLL_SECONDS, (upcoming - self._clock.now()).total_seconds())
 
-    async def _fire(self, timer: Timer) -> None:
+    async def _fire(self, timer: Timer) -> StoreUnavailableError | None:
         fired = TimerFired(
             at=self._clock.now(), source_id=f"timer:{timer.timer_id}", timer_id=timer.timer_id, kind=timer.kind
         )
-        await self._recorder.record(fired)
+        try:
+            await self._recorder.record(fired)
+        except StoreUnavailableError as error:
+            return error
+        except StoreError:
+            raise
+        except Exception:
+            # One lead's trouble must not stop the others' timers. It is tried again at the next start.
+            log.exception("timer_defect", timer_id=timer.timer_id, lead_id=timer.lead_id, kind=timer.kind)
+            self._defective.add(timer.timer_id)
+        return None

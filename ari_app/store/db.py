@@ -7,16 +7,18 @@ savepoint, so that one job's failure takes nothing of another's with it. A job's
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from sqlite_utils import Database as Database  # the handle that jobs are given
 
-from ari_app.errors import StoreDamagedError, StoreError, StoreUnavailableError
+from ari_app.errors import StoreDamagedError, StoreError, StoreUnavailableError, StoreVersionError
+from ari_app.store.faults import translated
 from ari_app.store.schema import migrations
 
 T = TypeVar("T")
@@ -26,6 +28,8 @@ BATCH = 64
 """Jobs that share one COMMIT at most."""
 BUSY_SECONDS = 5.0
 """How long a lock held by another process is waited for."""
+PRIVATE = 0o600
+"""The books hold what people said: they are for nobody else on the machine. SQLite gives its side files the same mode."""
 
 
 class Store(Protocol):
@@ -34,63 +38,112 @@ class Store(Protocol):
     async def write(self, job: Job[T]) -> T:
         """Run ``job`` in a transaction and return its result once that is committed.
 
-        Raises what ``job`` raises (nothing of it is then written), or StoreUnavailableError.
+        Raises what ``job`` raises (nothing of it is then written), StoreUnavailableError or StoreDamagedError.
         """
         ...
 
     async def read(self, job: Job[T]) -> T:
-        """Run ``job``, which only reads, beside the writing."""
+        """Run ``job``, which only reads, beside the writing. All that it reads is of one moment."""
         ...
 
 
+# ---------------------------------------------------------------------------------------------------------------- the file
 def connect(path: Path, *, readonly: bool = False) -> Database:
     """A handle on the file, for the thread that calls. Raises StoreUnavailableError, StoreDamagedError."""
-    try:
-        uri = f"file:{path}?mode={'ro' if readonly else 'rwc'}"
+    uri = f"{path.absolute().as_uri()}?mode={'ro' if readonly else 'rwc'}"
+    with _translating(path), contextlib.ExitStack() as stack:
         connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=BUSY_SECONDS)
+        stack.callback(connection.close)
         db = Database(connection)
-        if readonly:
-            db.execute("PRAGMA query_only = ON")
-        else:
-            db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA query_only = ON" if readonly else "PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
         db.execute("PRAGMA foreign_keys = ON")
-    except sqlite3.DatabaseError as error:
-        raise _translated(error, path) from error
+        db.execute("SELECT count(*) FROM sqlite_master")  # a file that is none of ours is found here
+        stack.pop_all()
     return db
 
 
 def prepare(path: Path) -> None:
-    """Make the file and bring its tables up to date. Raises StoreUnavailableError, StoreDamagedError."""
+    """Make the file and bring its tables up to date. Raises StoreUnavailableError, StoreDamagedError, StoreVersionError."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists():
+            path.touch(PRIVATE)
     except OSError as error:
-        raise StoreUnavailableError(f"{path.parent}: {error.strerror or error}") from error
-    db = connect(path)
-    try:
-        found = db.execute("PRAGMA quick_check(1)").fetchone()[0]
-        if found != "ok":
-            raise StoreDamagedError(str(path), f"the database is damaged: {found}")
-        unknown = [done.name for done in migrations.applied(db) if done.name not in _known_migrations()]
-        if unknown:
-            raise StoreDamagedError(
-                str(path), f"written by a newer Ringback ({unknown[-1]}): upgrade, or restore a backup"
-            )
+        raise StoreUnavailableError(f"{path}: {error.strerror or error}: make the folder writable for us") from error
+    with contextlib.closing(connect(path)) as db, _translating(path):
+        _require_sound(db, path)
+        # IMMEDIATE: of two programs that find tables missing, one makes them and the other finds them made.
+        db.execute("BEGIN IMMEDIATE")
+        _refuse_newer(db, path)
         migrations.apply(db)
-    except sqlite3.DatabaseError as error:
-        raise _translated(error, path) from error
-    finally:
-        db.close()
+        db.execute("COMMIT")
+
+
+@contextlib.contextmanager
+def reading(path: Path) -> Iterator[Database]:
+    """The books as they are at this moment, read-only: for short programs beside the one that writes.
+
+    Raises StoreUnavailableError, StoreDamagedError, StoreVersionError.
+    """
+    with contextlib.closing(connect(path, readonly=True)) as db, _translating(path):
+        _refuse_newer(db, path)
+        if migrations.pending(db):
+            raise StoreVersionError(
+                str(path), "written by an older Ringback", "start 'ringback run' once, which upgrades it"
+            )
+        with _snapshot(db):
+            yield db
+
+
+def require_sound(path: Path) -> None:
+    """Read the whole file. Raises StoreDamagedError, StoreVersionError, StoreUnavailableError."""
+    with contextlib.closing(connect(path, readonly=True)) as db, _translating(path):
+        _require_sound(db, path)
+        _refuse_newer(db, path)
+
+
+def _require_sound(db: Database, path: Path) -> None:
+    found = db.execute("PRAGMA quick_check(1)").fetchone()[0]
+    if found != "ok":
+        raise StoreDamagedError(str(path), f"the database is damaged ({found}): restore the last good backup")
+
+
+def _refuse_newer(db: Database, path: Path) -> None:
+    unknown = [done.name for done in migrations.applied(db) if done.name not in _known_migrations()]
+    if unknown:
+        found = f"written by a newer Ringback ({unknown[-1]})"
+        raise StoreVersionError(str(path), found, "upgrade this one, or restore a backup of before")
 
 
 def _known_migrations() -> set[str]:
-    empty = Database(memory=True)
-    try:
+    with contextlib.closing(Database(memory=True)) as empty:
         return {pending.name for pending in migrations.pending(empty)}
+
+
+@contextlib.contextmanager
+def _translating(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        ours = translated(error, path)
+        if ours is None:
+            raise
+        raise ours from error
+
+
+@contextlib.contextmanager
+def _snapshot(db: Database) -> Iterator[None]:
+    """All reads inside see one state of the books, whatever is written meanwhile."""
+    db.execute("BEGIN")
+    try:
+        yield
     finally:
-        empty.close()
+        if db.conn.in_transaction:  # a failing disk may have ended it
+            db.execute("ROLLBACK")
 
 
+# --------------------------------------------------------------------------------------------------------------- two stores
 class InlineStore:
     """A store without threads, on a connection of its own: for short programs and for simulation."""
 
@@ -103,7 +156,8 @@ class InlineStore:
         return result
 
     async def read(self, job: Job[T]) -> T:
-        return job(self._db)
+        result: T = _unwrap(_read(self._db, job, self._path))
+        return result
 
     def close(self) -> None:
         self._db.close()
@@ -118,8 +172,13 @@ class ThreadedStore:
         self._reader = _Worker(path, "ringback-reader", readonly=True)
 
     async def __aenter__(self) -> ThreadedStore:
+        """Raises StoreUnavailableError, StoreDamagedError."""
         await self._writer.start()
-        await self._reader.start()
+        try:
+            await self._reader.start()
+        except StoreError:
+            await self._writer.stop()
+            raise
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -146,21 +205,25 @@ class _Worker:
         self._thread = threading.Thread(target=self._main, name=name, daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ready: asyncio.Future[None] | None = None
+        self._open = False
 
     async def start(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._ready = self._loop.create_future()
         self._thread.start()
         await self._ready
+        self._open = True
 
     async def stop(self) -> None:
+        """What was asked for before is still done."""
+        self._open = False
         self._queue.put(None)
         await asyncio.to_thread(self._thread.join)
 
     async def run(self, job: Job[T]) -> T:
-        assert self._loop is not None
-        if not self._thread.is_alive():
+        if not self._open:
             raise StoreUnavailableError(f"{self._path}: the store is closed")
+        assert self._loop is not None
         waiting: asyncio.Future[T] = self._loop.create_future()
         self._queue.put((job, waiting))
         # Shielded: a caller who is cancelled does not take back what may already be written.
@@ -171,7 +234,7 @@ class _Worker:
         assert self._ready is not None
         try:
             db = connect(self._path, readonly=self._readonly)
-        except StoreError as error:
+        except Exception as error:  # noqa: BLE001 - it is handed to the caller
             self._loop.call_soon_threadsafe(_settle, [(self._ready, _Failed(error))])
             return
         self._loop.call_soon_threadsafe(_settle, [(self._ready, None)])
@@ -195,7 +258,8 @@ class _Worker:
     def _run(self, db: Database, batch: list[_Waiting]) -> None:
         assert self._loop is not None
         jobs = [job for job, _ in batch]
-        results = [_attempt(db, job) for job in jobs] if self._readonly else _commit(db, jobs, self._path)
+        path = self._path
+        results = [_read(db, job, path) for job in jobs] if self._readonly else _commit(db, jobs, path)
         settled = [(waiting, result) for (_, waiting), result in zip(batch, results, strict=True)]
         try:
             self._loop.call_soon_threadsafe(_settle, settled)
@@ -203,10 +267,11 @@ class _Worker:
             return  # the loop is closed: whoever waited is gone
 
 
+# ------------------------------------------------------------------------------------------------------------ transactions
 class _Failed:
     """A job's exception, told apart from a result."""
 
-    def __init__(self, error: BaseException) -> None:
+    def __init__(self, error: Exception) -> None:
         self.error = error
 
 
@@ -215,35 +280,40 @@ def _commit(db: Database, jobs: Sequence[Job[Any]], path: Path) -> list[Any]:
     try:
         # IMMEDIATE: a deferred transaction that reads first fails as "locked" when it comes to write.
         db.execute("BEGIN IMMEDIATE")
-        results = [_in_savepoint(db, job) for job in jobs]
+        results = [_in_savepoint(db, job, path) for job in jobs]
         db.execute("COMMIT")
-    except sqlite3.DatabaseError as error:
+    except Exception as error:  # noqa: BLE001 - it is handed to the callers
         if db.conn.in_transaction:
             db.execute("ROLLBACK")
-        failed = _Failed(_translated(error, path))
-        return [failed for _ in jobs]
+        return [_failed(error, path)] * len(jobs)
     return results
 
 
-def _in_savepoint(db: Database, job: Job[Any]) -> Any:
+def _in_savepoint(db: Database, job: Job[Any], path: Path) -> Any:
     db.execute("SAVEPOINT job")
-    result = _attempt(db, job)
-    if isinstance(result, _Failed):
+    try:
+        result = job(db)
+    except Exception as error:
         if not db.conn.in_transaction:
-            # A full disk has rolled back the whole transaction, other jobs' work with it.
-            raise sqlite3.OperationalError(str(result.error))
+            # A full or failing disk has rolled back the whole transaction, other jobs' work with it.
+            raise
         db.execute("ROLLBACK TO job")
+        result = _failed(error, path)
     db.execute("RELEASE job")
     return result
 
 
-def _attempt(db: Database, job: Job[Any]) -> Any:
+def _read(db: Database, job: Job[Any], path: Path) -> Any:
     try:
-        return job(db)
-    except sqlite3.OperationalError as error:
-        return _Failed(StoreUnavailableError(str(error)))
+        with _snapshot(db):
+            return job(db)
     except Exception as error:  # noqa: BLE001 - it is handed to the caller
-        return _Failed(error)
+        return _failed(error, path)
+
+
+def _failed(error: Exception, path: Path) -> _Failed:
+    ours = translated(error, path) if isinstance(error, sqlite3.Error) else None
+    return _Failed(ours or error)
 
 
 def _settle(settled: Sequence[tuple[asyncio.Future[Any], Any]]) -> None:
@@ -260,10 +330,3 @@ def _unwrap(result: Any) -> Any:
     if isinstance(result, _Failed):
         raise result.error
     return result
-
-
-def _translated(error: sqlite3.DatabaseError, path: Path) -> StoreError:
-    """SQLite's error as ours: damaged, or unavailable for now."""
-    if isinstance(error, sqlite3.OperationalError):
-        return StoreUnavailableError(f"{path}: {error}")
-    return StoreDamagedError(str(path), str(error))

@@ -7,6 +7,7 @@ logged.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -87,7 +88,11 @@ def claim(db: Database, kind: str, at: datetime, lease_until: datetime, limit: i
     rows = db.execute(query, [kind, stamp(at), stamp(at), limit]).fetchall()
     orders = []
     for row in rows:
-        order = _order(row)
+        try:
+            order = _order(row)
+        except codec.DecodeError as error:
+            settle(db, EffectId(row[0]), "failed", at, None, f"its body cannot be read: {error}")
+            continue
         db.execute(
             "UPDATE outbox SET status = 'doing', attempts = attempts + 1, lease_until = ? WHERE id = ?",
             [stamp(lease_until), order.effect_id],
@@ -107,12 +112,13 @@ def next_todo(db: Database, kind: str, before: datetime | None = None) -> dateti
 
 
 def put_back(db: Database, effect_id: EffectId, at: datetime, not_before: datetime, why: str) -> None:
-    """The act did not happen: once more, not before then."""
-    db.execute(
+    """The act did not happen: once more, not before then. What is not under way stays as it is."""
+    changed = db.execute(
         "UPDATE outbox SET status = 'todo', not_before = ?, lease_until = NULL, last_error = ? WHERE id = ? AND status = 'doing'",
         [stamp(not_before), why, effect_id],
-    )
-    _log(db, effect_id, at, "todo", why)
+    ).rowcount
+    if changed:
+        _log(db, effect_id, at, "todo", why)
 
 
 def settle(db: Database, effect_id: EffectId, status: str, at: datetime, ref: str | None, why: str | None) -> bool:
@@ -142,12 +148,21 @@ def cancel(db: Database, lead_id: LeadId, kinds: Sequence[str], at: datetime, wh
 
 def unfinished(db: Database) -> list[Order]:
     """Orders that are ``doing``: at start, what a dead process had begun."""
-    return [_order(row) for row in db.execute(f"SELECT {_COLUMNS} FROM outbox WHERE status = 'doing' ORDER BY n")]  # noqa: S608
+    return _with_status(db, "doing")
 
 
 def in_doubt(db: Database) -> list[Order]:
     """Orders of which nobody knows whether they happened."""
-    return [_order(row) for row in db.execute(f"SELECT {_COLUMNS} FROM outbox WHERE status = 'in_doubt' ORDER BY n")]  # noqa: S608
+    return _with_status(db, "in_doubt")
+
+
+def _with_status(db: Database, status: str) -> list[Order]:
+    """In their order; without those that another version wrote and this one cannot read."""
+    found = []
+    for row in db.execute(f"SELECT {_COLUMNS} FROM outbox WHERE status = ? ORDER BY n", [status]):  # noqa: S608
+        with contextlib.suppress(codec.DecodeError):
+            found.append(_order(row))
+    return found
 
 
 def order(db: Database, effect_id: EffectId) -> Order | None:

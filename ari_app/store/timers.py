@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -9,6 +10,8 @@ from sqlite_utils import Database
 
 from ari_app.recovery.values import LeadId
 from ari_app.store.rows import instant, stamp
+
+_COLUMNS = "id, lead_id, kind, due_at"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,18 +47,24 @@ def fire(db: Database, timer_id: int) -> Timer | None:
     return None if row is None else _timer(row)
 
 
-def due(db: Database, at: datetime, limit: int) -> list[Timer]:
-    """Pending timers whose time has come, the earliest first."""
+def due(db: Database, at: datetime, limit: int, without: Collection[int] = ()) -> list[Timer]:
+    """Pending timers whose time has come, the earliest first. without: timers that are left alone."""
+    others = f"id NOT IN ({_marks(without)})"
     query = (
-        "SELECT id, lead_id, kind, due_at FROM timers WHERE status = 'pending' AND due_at <= ? ORDER BY due_at LIMIT ?"
+        f"SELECT {_COLUMNS} FROM timers WHERE status = 'pending' AND due_at <= ? AND {others} ORDER BY due_at LIMIT ?"  # noqa: S608
     )
-    return [_timer(row) for row in db.execute(query, [stamp(at), limit])]
+    return [_timer(row) for row in db.execute(query, [stamp(at), *without, limit])]
 
 
-def next_due(db: Database) -> datetime | None:
-    """When the earliest pending timer is due."""
-    row = db.execute("SELECT min(due_at) FROM timers WHERE status = 'pending'").fetchone()
+def next_due(db: Database, without: Collection[int] = ()) -> datetime | None:
+    """When the earliest pending timer is due. without: timers that are left alone."""
+    query = f"SELECT min(due_at) FROM timers WHERE status = 'pending' AND id NOT IN ({_marks(without)})"  # noqa: S608
+    row = db.execute(query, list(without)).fetchone()
     return None if row[0] is None else instant(row[0])
+
+
+def _marks(values: Collection[int]) -> str:
+    return ", ".join("?" for _ in values)
 
 
 def _timer(row: tuple[int, int, str, str]) -> Timer:
