@@ -13,7 +13,7 @@ from tests.support.ports import free_port
 
 # Jasmin 0.11.1 loses the receipts of texts that came in by SMPP (an AttributeError while it handles submit_sm_resp).
 # Its dependencies still ask for pkg_resources, which later versions of setuptools do not have.
-_PACKAGES = ("jasmin==0.11.0", "setuptools==80.9.0")
+PACKAGES = ("jasmin==0.11.0", "setuptools==80.9.0")
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Jasmin:
 @asynccontextmanager
 async def jasmin(folder: Path) -> AsyncIterator[Jasmin]:
     """Started and stopped with the block; about ten seconds once it is installed."""
-    python = await asyncio.to_thread(python_environment, "jasmin", *_PACKAGES)
+    python = await asyncio.to_thread(python_environment, "jasmin", *PACKAGES)
     ports = {
         name: str(free_port()) for name in ("epmd", "amqp", "dist", "redis", "smpp", "jcli", "router", "clients", "pb")
     }

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.support.waiting import until
+
+SMPP = "smpp@0.5.1"
+"""The SMPP server from npm."""
 
 
 def cache_folder(name: str) -> Path:
@@ -37,10 +41,10 @@ def npm_folder(*pinned: str) -> Path:
     """A folder whose node_modules hold the packages ``pinned``, as name@version."""
     npm = program("npm", "npm")
     folder = cache_folder("npm") / "+".join(pinned)
-    if not (folder / "installed").exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        command = [npm, "install", "--prefix", str(folder), "--no-audit", "--no-fund", "--ignore-scripts", *pinned]
-        _install(command, folder)
+    with _installing(folder) as needed:
+        if needed:
+            command = [npm, "install", "--prefix", str(folder), "--no-audit", "--no-fund", "--ignore-scripts", *pinned]
+            _install(command, folder)
     return folder
 
 
@@ -48,10 +52,20 @@ def python_environment(name: str, *pinned: str) -> Path:
     """The interpreter of a virtual environment that holds ``pinned``, as name==version."""
     folder = cache_folder("python") / "+".join((name, *pinned))
     python = folder / "bin" / "python"
-    if not (folder / "installed").exists():
-        subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
-        _install([str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *pinned], folder)
+    with _installing(folder) as needed:
+        if needed:
+            subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
+            _install([str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *pinned], folder)
     return python
+
+
+@contextmanager
+def _installing(folder: Path) -> Iterator[bool]:
+    """Whether it has yet to be installed; other workers wait meanwhile."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with folder.with_name(f".{folder.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield not (folder / "installed").exists()
 
 
 def _install(command: list[str], folder: Path) -> None:

@@ -14,7 +14,7 @@ from sms_gateway.encoding import Alphabet
 from sms_gateway.errors import BindRefused, InDoubt, Refused
 from sms_gateway.messages import DeliveryState
 from sms_gateway.receipts import canonical_id
-from tests.sms_gateway.interop.programs import npm_folder, program, running
+from tests.sms_gateway.interop.programs import SMPP, npm_folder, program, running
 from tests.sms_gateway.scripted import Inbox, gateway, options, text, until_stored
 from tests.support.ports import free_port
 from tests.support.waiting import until
@@ -38,7 +38,7 @@ class NodeSmsc:
 
 @pytest.fixture
 async def smsc(tmp_path: Path) -> AsyncIterator[NodeSmsc]:
-    folder = npm_folder("smpp@0.5.1")
+    folder = npm_folder(SMPP)
     log, port = tmp_path / "smsc.log", free_port()
     command: list[str | Path] = [program("node", "nodejs"), SCRIPT, str(port)]
     environment = {"NODE_PATH": str(folder / "node_modules")}

@@ -1,0 +1,33 @@
+"""Fetches what tests run against, so that no test's time limit pays for it: ``python -m tests.support.prepare``."""
+
+from __future__ import annotations
+
+import sys
+
+from ari_app.errors import RingbackError
+from ari_app.pbx.errors import PbxError
+from ari_app.pbx.host import find_asterisk
+from tests.sms_gateway.interop.jasmin import PACKAGES
+from tests.sms_gateway.interop.programs import SMPP, npm_folder, python_environment
+
+
+def say(line: str) -> None:
+    print(f"  {line}", file=sys.stderr, flush=True)  # noqa: T201
+
+
+def main() -> int:
+    """0: all is there. 1: something could not be fetched, and is named."""
+    try:
+        say(f"Asterisk {find_asterisk(progress=say).version}")
+        say(f"the SMPP server {SMPP}")
+        npm_folder(SMPP)
+        say(f"the gateway {PACKAGES[0]} (a minute the first time)")
+        python_environment("jasmin", *PACKAGES)
+    except (RingbackError, PbxError, RuntimeError) as error:
+        say(str(error))
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
