@@ -160,6 +160,8 @@ def serve(orders: BinaryIO, answers: BinaryIO) -> None:
     while len(head := orders.read(HEADER.size)) == HEADER.size:
         order, length = HEADER.unpack(head)
         body = orders.read(length)
+        if len(body) < length:
+            return
         try:
             letter, answer = worker.obey(order, body)
         except (ValueError, RuntimeError, KeyError) as error:

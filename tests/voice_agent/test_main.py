@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 
 from tests.voice_agent.voices import Voice, utterance
-from voice_agent.__main__ import describe, main, read_wav
+from voice_agent.__main__ import describe, main
 from voice_agent.audio import RATE, rms, seconds_of
 from voice_agent.conversation import Conversation, EndedBy, Key, Line, Speaker, TurnTiming
 from voice_agent.errors import AudioFormatError
+from voice_agent.wav import read_wav
 
 
 def write_wav(path: Path, pcm: bytes, *, rate: int = RATE, channels: int = 1, width: int = 2) -> Path:
@@ -26,15 +27,17 @@ def write_wav(path: Path, pcm: bytes, *, rate: int = RATE, channels: int = 1, wi
     return path
 
 
-def test_a_wav_file_is_answered_and_the_conversation_recorded(tmp_path: Path) -> None:
+def test_a_wav_file_is_answered_and_the_conversation_recorded(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     answer = write_wav(tmp_path / "answer.wav", utterance("I'm selling my house", Voice("flite", "rms")))
     recording = tmp_path / "conversation.wav"
-    command = [sys.executable, "-m", "voice_agent", "talk", "--wav", str(answer), "--out", str(recording)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "agent   Thank you, you are selling. Goodbye." in done.stdout
-    assert "ended by agent after" in done.stdout
-    assert "after voice" in done.stdout
+    assert main(["talk", "--wav", str(answer), "--out", str(recording)]) == 0
+    told = capsys.readouterr()
+    assert told.err == ""
+    assert "agent   Thank you, you are selling. Goodbye." in told.out
+    assert "ended by agent after" in told.out
+    assert "after voice" in told.out
     with wave.open(str(recording), "rb") as file:
         assert (file.getnchannels(), file.getframerate()) == (2, RATE)
         both = np.frombuffer(file.readframes(file.getnframes()), "<i2").reshape(-1, 2)
@@ -44,9 +47,26 @@ def test_a_wav_file_is_answered_and_the_conversation_recorded(tmp_path: Path) ->
     assert seconds_of(agent) > 8
 
 
-def test_engines_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["engines"]) == 0
-    assert "pocketsphinx installed" in capsys.readouterr().out
+def test_what_is_said_is_heard(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    wav = tmp_path / "said.wav"
+    assert main(["say", "Good morning.", "--out", str(wav)]) == 0
+    assert capsys.readouterr().out.startswith("flite/slt/1: ")
+    assert seconds_of(read_wav(wav)) > 0.5
+    assert main(["hear", str(wav)]) == 0
+    text, timing = capsys.readouterr().out.splitlines()
+    assert text.startswith("good morning  [")
+    assert timing.startswith("pocketsphinx: ")
+
+
+def test_silence_is_not_understood(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    wav = write_wav(tmp_path / "silence.wav", bytes(16000))
+    assert main(["hear", str(wav)]) == 0
+    assert capsys.readouterr().out.startswith("(not understood)\n")
+
+
+def test_the_command_lists_the_engines() -> None:
+    done = subprocess.run([sys.executable, "-m", "voice_agent", "engines"], capture_output=True, text=True, check=True)
+    assert "pocketsphinx installed" in done.stdout
 
 
 def test_a_missing_model_is_told_and_not_a_traceback(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -78,6 +98,12 @@ def test_stereo_at_another_rate_becomes_our_format(tmp_path: Path) -> None:
     pcm = read_wav(write_wav(tmp_path / "stereo.wav", samples.tobytes(), rate=44_100, channels=2))
     assert seconds_of(pcm) == pytest.approx(1.0, abs=0.01)
     assert rms(pcm) == pytest.approx(1000, rel=0.05)
+
+
+def test_a_file_that_was_cut_off_is_heard_up_to_there(tmp_path: Path) -> None:
+    path = write_wav(tmp_path / "cut.wav", bytes(4 * 8000), channels=2)
+    path.write_bytes(path.read_bytes()[:-3])
+    assert seconds_of(read_wav(path)) == pytest.approx(1.0, abs=0.01)
 
 
 def test_other_sample_widths_are_refused(tmp_path: Path) -> None:
