@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
-from typing import TypedDict
 
 from ari_app.calls.effects import CallEffect, CancelLeg, HangUp, HangUpAs, Play, Prompt, RingLeg, Tell
 from ari_app.calls.events import CallEvent, LegEnd, PlayingEnded
 from ari_app.calls.state import Call, CallStage, Leg, LegState
-from ari_app.recovery.events import CallClosed, CallerLeft, CallMissed, Event, PromptPlayed
+from ari_app.calls.verdicts import InboundFields, inbound_fields, verdict_event
+from ari_app.recovery.events import CallerLeft, CallMissed, Event, PromptPlayed
 from ari_app.recovery.policy import AfterMiss
-from ari_app.recovery.values import E164, NumberKind, Verdict
+from ari_app.recovery.values import Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,18 +23,6 @@ class PromptDigests:
 
 
 Digests = Mapping[Prompt, PromptDigests]
-
-
-class InboundFields(TypedDict):
-    """The fields that all events of one inbound call share."""
-
-    at: datetime
-    call_id: str
-    caller: E164 | None
-    kind: NumberKind
-    dialled: str
-    office: str | None
-    entry: str | None
 
 
 class CallDraft:
@@ -99,38 +86,19 @@ class CallDraft:
 
     def verdict(self, verdict: Verdict, *, on_line: bool, talk_seconds: float = 0.0, by: str | None = None) -> None:
         """Tell the verdict: a miss that counts and starts a plan, or a call that is closed."""
-        entry = self.setup.entry
-        rings = self.call.rings(self.now)
-        self.call = replace(self.call, verdict=verdict)
-        early = entry is not None and verdict is Verdict.ABANDONED and rings < entry.abandoned_rings
-        if entry is None or verdict not in entry.counts or early:
-            self.tell(
-                CallClosed(
-                    **self.common(),
-                    source_id=f"call:{self.setup.call_id}",
-                    verdict=verdict,
-                    rings=rings,
-                    ring_seconds=self.ring_seconds(),
-                    talk_seconds=round(talk_seconds, 3),
-                    answered_by=by,
-                )
-            )
-            return
-        self.call = replace(self.call, recovering=self.setup.contactable)
-        self.tell(
-            CallMissed(
-                **self.common(),
-                source_id=f"call:{self.setup.call_id}",
-                verdict=verdict,
-                rings=rings,
-                ring_seconds=self.ring_seconds(),
-                on_line=on_line and self.after_miss is not AfterMiss.HANGUP,
-                plan=entry.plan if self.setup.is_open else entry.after_hours_plan,
-                source=entry.source,
-                listing=entry.listing,
-                caller_name=self.setup.caller_name,
-            )
+        event = verdict_event(
+            self.setup,
+            verdict,
+            self.at,
+            rings=self.call.rings(self.now),
+            ring_seconds=self.ring_seconds(),
+            on_line=on_line and self.after_miss is not AfterMiss.HANGUP,
+            talk_seconds=talk_seconds,
+            by=by,
         )
+        missed = isinstance(event, CallMissed)
+        self.call = replace(self.call, verdict=verdict, recovering=missed and self.setup.contactable)
+        self.tell(event)
 
     def left(self) -> None:
         self.tell(CallerLeft(**self.common(), source_id=f"left:{self.setup.call_id}"))
@@ -155,13 +123,4 @@ class CallDraft:
         return round(self.call.ring_seconds(self.now), 3)
 
     def common(self) -> InboundFields:
-        entry = self.setup.entry
-        return {
-            "at": self.at,
-            "call_id": self.setup.call_id,
-            "caller": self.setup.caller,
-            "kind": self.setup.kind,
-            "dialled": self.setup.dialled,
-            "office": None if entry is None else entry.office,
-            "entry": None if entry is None else entry.key,
-        }
+        return inbound_fields(self.setup, self.at)
