@@ -12,8 +12,9 @@ import structlog
 
 from ari_app.clock import Clock, backoff
 from ari_app.errors import StoreError, StoreUnavailableError
+from ari_app.recovery.effects import KINDS
 from ari_app.runtime.outcome import Adapter, Done, Failed, InDoubt, Outcome, Refused, RetryAt
-from ari_app.runtime.recorder import Recorder, barred
+from ari_app.runtime.recorder import Recorded, Recorder, barred
 from ari_app.runtime.wake import Wake
 from ari_app.store import outbox
 from ari_app.store.db import Database, Store
@@ -22,6 +23,8 @@ from ari_app.store.outbox import Order
 log = structlog.get_logger("dispatcher")
 
 POLL_SECONDS = 5.0
+FEW = 8
+"""A lane that is busy takes orders when this part of its places is free: a transaction for each would be a waste."""
 
 
 class AfterCrash(Enum):
@@ -58,12 +61,18 @@ class Dispatcher:
         self._lanes = {lane.kind: lane for lane in lanes}
         self._wakes = {lane.kind: Wake() for lane in lanes}
         self._draining = False
-        recorder.listen(lambda _: self.wake())
+        recorder.listen(self._hear)
 
     def wake(self) -> None:
         """Look for work now."""
         for wake in self._wakes.values():
             wake.ring()
+
+    def _hear(self, recorded: Recorded) -> None:
+        """Wake the lanes that the event has given work; the others would only ask the books in vain."""
+        for kind in {KINDS.get(type(effect)) for effect in recorded.step.effects}:
+            if kind in self._wakes:
+                self._wakes[kind].ring()
 
     def drain(self) -> None:
         """Begin nothing more; ``run`` returns when what is under way has ended."""
@@ -95,8 +104,7 @@ class Dispatcher:
         async with asyncio.TaskGroup() as group:
             while not self._draining:
                 try:
-                    orders = await self._claim(lane, lane.at_once - len(under_way))
-                    wait = POLL_SECONDS if orders else await self._until_next(lane)
+                    orders, wait = await self._claim(lane, lane.at_once - len(under_way))
                     waits = backoff(0.2, POLL_SECONDS)
                 except StoreUnavailableError as error:
                     log.error("lane_waits_for_store", kind=lane.kind, error=str(error))
@@ -114,26 +122,24 @@ class Dispatcher:
                 if not orders or len(under_way) >= lane.at_once:
                     await wake.wait(wait)
 
-    async def _claim(self, lane: Lane, room: int) -> list[tuple[Order, Refused | None]]:
-        if room <= 0:
-            return []
+    async def _claim(self, lane: Lane, room: int) -> tuple[list[tuple[Order, Refused | None]], float]:
+        """Orders to carry out now; and, if there are none, how long to wait for the next, in seconds."""
+        if room < max(1, lane.at_once // FEW):
+            return [], POLL_SECONDS  # the end of any act rings the bell
         now = self._clock.now()
+        upcoming = await self._store.read(lambda db: outbox.next_todo(db, lane.kind))
+        if upcoming is None:
+            return [], POLL_SECONDS
+        wait = (upcoming - now).total_seconds()
+        if wait > 0:
+            return [], min(POLL_SECONDS, wait)
         lease_until = now + timedelta(seconds=lane.lease_seconds)
 
         def job(db: Database) -> list[tuple[Order, Refused | None]]:
             return [(order, barred(db, order)) for order in outbox.claim(db, lane.kind, now, lease_until, room)]
 
-        if await self._store.read(lambda db: outbox.next_todo(db, lane.kind, now)) is None:
-            return []
-        return await self._store.write(job)
-
-    async def _until_next(self, lane: Lane) -> float:
-        upcoming = await self._store.read(lambda db: outbox.next_todo(db, lane.kind))
-        if upcoming is None:
-            return POLL_SECONDS
-        # A row that is due and was not claimed waits for an earlier one of its lead: the bell rings when that has ended.
-        wait = (upcoming - self._clock.now()).total_seconds()
-        return min(POLL_SECONDS, wait) if wait > 0 else POLL_SECONDS
+        # A row that is due and is not claimed waits for an earlier one of its lead: the bell rings when that has ended.
+        return await self._store.write(job), POLL_SECONDS
 
     async def _carry_out(self, lane: Lane, order: Order, refused: Refused | None) -> None:
         bound = log.bind(outbox_id=order.effect_id, lead_id=order.lead_id, kind=order.kind, attempt=order.attempts)

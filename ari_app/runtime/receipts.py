@@ -44,7 +44,7 @@ def apply(
     if tally is None:
         proven = _proven(db, receipt)
         if proven is None and receipt.refs:
-            receipts.park(db, receipt.gateway, receipt.refs[0], receipt.state, receipt.error, at)
+            receipts.park(db, receipt.gateway, receipt.refs, receipt.state, receipt.error, at)
         return proven or []
     if not tally.final:
         return []

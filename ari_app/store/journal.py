@@ -119,7 +119,10 @@ def entries(db: Database, lead_id: LeadId | None = None, after: int = 0) -> Iter
 def decisions(db: Database, lead_id: LeadId) -> dict[int, list[Decision]]:
     """The reasons that were kept, by event."""
     found: dict[int, list[Decision]] = {}
-    query = "SELECT seq, action, outcome, rule, why FROM decisions WHERE lead_id = ? ORDER BY seq, n"
+    query = (
+        "SELECT d.seq, action, outcome, rule, why FROM events AS e JOIN decisions AS d ON d.seq = e.seq"
+        " WHERE e.lead_id = ? ORDER BY e.seq, n"
+    )
     for seq, action, outcome, rule, why in db.execute(query, [lead_id]):
         found.setdefault(seq, []).append(Decision(action=action, outcome=outcome, rule=rule, why=why))
     return found

@@ -38,20 +38,25 @@ def parked(db: Database, gateway: str, refs: Sequence[str]) -> list[tuple[str, s
     found = []
     for ref in refs:
         row = db.execute(
-            "DELETE FROM parked_receipts WHERE gateway = ? AND ref = ? RETURNING ref, state, error", [gateway, ref]
+            "SELECT receipt, state, error FROM parked_receipts WHERE gateway = ? AND ref = ?", [gateway, ref]
         ).fetchone()
         if row is not None:
-            found.append((row[0], row[1], row[2]))
+            found.append((ref, row[1], row[2]))
+            db.execute("DELETE FROM parked_receipts WHERE gateway = ? AND receipt = ?", [gateway, row[0]])
     return found
 
 
-def park(db: Database, gateway: str, ref: str, state: str, error: str | None, at: datetime) -> None:
-    """Keep a receipt whose text is not known yet."""
-    db.execute(
-        "INSERT INTO parked_receipts (gateway, ref, state, error, at) VALUES (?, ?, ?, ?, ?)"
-        " ON CONFLICT (gateway, ref) DO UPDATE SET state = excluded.state, error = excluded.error, at = excluded.at",
-        [gateway, ref, state, error, stamp(at)],
-    )
+def park(db: Database, gateway: str, refs: Sequence[str], state: str, error: str | None, at: datetime) -> None:
+    """Keep a receipt whose text is not known yet, under every reading of its id, the likeliest first."""
+    for ref in refs:
+        # What one receipt says for certain is not overwritten by what another may mean.
+        db.execute(
+            "INSERT INTO parked_receipts (gateway, ref, receipt, state, error, at) VALUES (?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT (gateway, ref) DO UPDATE SET"
+            " receipt = excluded.receipt, state = excluded.state, error = excluded.error, at = excluded.at"
+            " WHERE excluded.ref = excluded.receipt OR parked_receipts.ref <> parked_receipts.receipt",
+            [gateway, ref, refs[0], state, error, stamp(at)],
+        )
 
 
 def forget_parked(db: Database, before: datetime) -> None:

@@ -11,7 +11,7 @@ from ari_app.recovery.codec import Json, encode
 
 def stamp(at: datetime) -> str:
     """``at`` as text that sorts: UTC, always with microseconds."""
-    return at.astimezone(UTC).isoformat(timespec="microseconds")
+    return (at if at.tzinfo is UTC else at.astimezone(UTC)).isoformat(timespec="microseconds")
 
 
 def instant(text: str) -> datetime:

@@ -85,7 +85,7 @@ def _books(db: Database) -> None:
             ref TEXT,
             last_error TEXT
         ) STRICT;
-        CREATE INDEX outbox_todo ON outbox (kind, not_before) WHERE status = 'todo';
+        CREATE INDEX outbox_todo ON outbox (kind, priority, not_before) WHERE status = 'todo';
         CREATE INDEX outbox_doing ON outbox (kind, lead_id) WHERE status = 'doing';
         CREATE INDEX outbox_by_lead ON outbox (lead_id, kind);
         CREATE INDEX outbox_by_number ON outbox (number, kind, created_at) WHERE number IS NOT NULL;
@@ -174,6 +174,7 @@ def _books(db: Database) -> None:
         CREATE TABLE parked_receipts (
             gateway TEXT NOT NULL,
             ref TEXT NOT NULL,
+            receipt TEXT NOT NULL,
             state TEXT NOT NULL,
             error TEXT,
             at TEXT NOT NULL,

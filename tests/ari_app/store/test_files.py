@@ -112,7 +112,8 @@ def test_a_file_that_may_not_be_opened_is_told_with_its_mend(tmp_path: Path) -> 
 def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "books.db"
     path.write_bytes(b"not a database" * 1000)
-    for look in (lambda: prepare(path), lambda: require_sound(path)):
+    looks: list[Callable[[], object]] = [lambda: prepare(path), lambda: require_sound(path)]
+    for look in looks:
         with pytest.raises(StoreDamagedError, match="restore the last good backup") as caught:
             look()
         assert caught.value.path == str(path)
@@ -125,7 +126,8 @@ def test_a_damaged_database_is_refused_at_the_start(tmp_path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[5 * 4096 : 7 * 4096] = os.urandom(2 * 4096)
     path.write_bytes(content)
-    for look in (lambda: prepare(path), lambda: require_sound(path)):
+    looks: list[Callable[[], object]] = [lambda: prepare(path), lambda: require_sound(path)]
+    for look in looks:
         with pytest.raises(StoreDamagedError, match="restore the last good backup"):
             look()
 
@@ -141,7 +143,12 @@ def test_books_of_a_newer_version_are_refused_and_left_alone(tmp_path: Path) -> 
     connection.commit()
     connection.close()
     before = path.read_bytes()
-    for look in (lambda: prepare(path), lambda: require_sound(path), lambda: reading(path).__enter__()):
+    looks: list[Callable[[], object]] = [
+        lambda: prepare(path),
+        lambda: require_sound(path),
+        lambda: reading(path).__enter__(),
+    ]
+    for look in looks:
         with pytest.raises(StoreVersionError, match=r"newer Ringback \(0042_wonders\): upgrade this one") as caught:
             look()
         assert caught.value.path == str(path)
