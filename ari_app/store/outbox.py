@@ -156,14 +156,18 @@ def cancel(db: Database, lead_id: LeadId, kinds: Sequence[str], at: datetime, wh
     return cancelled
 
 
+_WITH_STATUS = f"SELECT {_COLUMNS} FROM outbox INDEXED BY outbox_{{0}} WHERE status = '{{0}}' ORDER BY n"  # noqa: S608
+"""By the index of the few, where the planner would rather read all that ever were in their order."""
+
+
 def unfinished(db: Database) -> list[Order]:
     """Orders that are ``doing``: at start, what a dead process had begun."""
-    return _readable(db.execute(f"SELECT {_COLUMNS} FROM outbox WHERE status = 'doing' ORDER BY n").fetchall())  # noqa: S608
+    return _readable(db.execute(_WITH_STATUS.format("doing")).fetchall())
 
 
 def in_doubt(db: Database) -> list[Order]:
     """Orders of which nobody knows whether they happened."""
-    return _readable(db.execute(f"SELECT {_COLUMNS} FROM outbox WHERE status = 'in_doubt' ORDER BY n").fetchall())  # noqa: S608
+    return _readable(db.execute(_WITH_STATUS.format("in_doubt")).fetchall())
 
 
 def _readable(rows: Sequence[_Row]) -> list[Order]:
