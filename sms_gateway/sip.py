@@ -121,7 +121,8 @@ def number_of(uri: str) -> str:
     E.164 with ``+`` if the URI says so, else as it stands. Total.
     """
     found = _URI.findall(re.sub(r'"(?:[^"\\]|\\.)*"', "", uri))
-    user = unquote(found[-1]) if found else uri.rsplit(":", 1)[-1]
+    # Asterisk's MESSAGE(to) is ``pjsip:user@host``, without a SIP URI in it.
+    user = unquote(found[-1] if found else uri.split(":", 1)[-1].partition("@")[0])
     user = "".join(filter(str.isprintable, user)).strip()
     plain = user.translate(_SEPARATORS)
     return plain if _NUMBER.fullmatch(plain) else user

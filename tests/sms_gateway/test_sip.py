@@ -116,6 +116,8 @@ def test_templates_must_hold_the_number_once(template: str) -> None:
         ("pjsip:sip:13055550100@pbx", "13055550100"),
         ("sip:%2B13055550123@carrier.example", "+13055550123"),
         ("pjsip:6001", "6001"),
+        ("pjsip:+13055550100@127.0.0.1", "+13055550100"),
+        ("pjsip:+13055550100@[2001:db8::1]:5061", "+13055550100"),
         ("sip:jane.doe@example.com", "jane.doe"),
         ("SIP:JANE@example.com", "JANE"),
         ("sip:a%0d%0ab@example.com", "ab"),
