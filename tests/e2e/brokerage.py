@@ -20,8 +20,9 @@ import orjson
 from aiohttp import web
 from standardwebhooks import Webhook
 
+from ari_app.pbx_setup import pbx_folders
 from tests.support.ports import free_port
-from tests.support.stage import MailServer, Stage
+from tests.support.stage import JournalEvent, MailServer, Stage
 from tests.support.waiting import until
 
 RING_SECONDS = 0.8
@@ -111,7 +112,7 @@ cadence: {{ring_seconds: {ring_seconds}, first_ring: 4s, dropped: 1.5s}}
 prompt:
   notice: "We missed you. Press 9 for no texts, 1 for a call."
   call_now: "We call you now."
-  never: "We will not."
+  never: "We will not text or call you."
   keys_after: 0.5s
   voicemail_longest: 10s
 callback: {{to: [_1NXXNXXXXXX], trunk: carrier, ring: 15s, per_day: 3}}
@@ -221,6 +222,11 @@ class Brokerage(Stage):
         await super().stop()
         await self.hook.stop()
 
+    @property
+    def sounds(self) -> Path:
+        """Where the prompts are that callers hear."""
+        return pbx_folders(self.settings).sounds
+
     async def mail(self, number: str, subject: str, *, count: int = 1, within: float = 10.0) -> EmailMessage:
         """The ``count``-th mail about a caller with these words in its subject, awaited."""
 
@@ -234,6 +240,13 @@ class Brokerage(Stage):
     def mails(self, number: str) -> list[str]:
         """The subjects of the mails about a caller, in order."""
         return [str(mail["Subject"]) for mail in self.mailbox.messages if number in mail.get_content()]
+
+    async def recording(self, folder: Path, *, seconds: float) -> None:
+        """Wait until a recording of 16-bit samples at 8 kHz in a folder is so long."""
+        octets = int(seconds * 16000)
+        await until(
+            lambda: any(path.stat().st_size > octets for path in folder.glob("*.wav")), within=20.0, what="a recording"
+        )
 
     async def talk(self, seconds: float) -> bool:
         """Let people talk for a while."""
@@ -249,6 +262,22 @@ class Brokerage(Stage):
         """The bridges that there are."""
         return [row.split()[0] for row in self.asterisk.cli("bridge show all").splitlines()[1:] if row.strip()]
 
+    @property
+    def now(self) -> int:
+        """The number of the newest event in the journal."""
+        newest = self.query("SELECT coalesce(max(seq), 0) FROM events")[0][0]
+        assert isinstance(newest, int)
+        return newest
+
+    def ordered_by(self, event: JournalEvent) -> list[str]:
+        """The kinds of what an event ordered."""
+        return [kind for (kind,) in self.query("SELECT kind FROM outbox WHERE id LIKE ?", [f"{event.seq}.%"])]
+
+    def reasons(self, event: JournalEvent) -> list[tuple[str, str, str]]:
+        """Action, outcome and rule of everything that an event decided."""
+        rows = self.query("SELECT action, outcome, rule FROM decisions WHERE seq = ? ORDER BY n", [event.seq])
+        return [(action, outcome, rule) for action, outcome, rule in rows]
+
     def lead_of(self, number: str, office: str = "miami") -> int | None:
         """The newest lead of a caller."""
         rows = self.query("SELECT max(id) FROM leads WHERE number = ? AND office = ?", [number, office])
@@ -256,11 +285,13 @@ class Brokerage(Stage):
 
     def decisions(self, lead: int) -> list[tuple[str, str, str]]:
         """Action, outcome and rule of everything that was decided about a lead."""
-        return self.query("SELECT action, outcome, rule FROM decisions WHERE lead_id = ? ORDER BY seq, n", [lead])
+        rows = self.query("SELECT action, outcome, rule FROM decisions WHERE lead_id = ? ORDER BY seq, n", [lead])
+        return [(action, outcome, rule) for action, outcome, rule in rows]
 
     def orders(self, number: str, kind: str) -> list[tuple[str, str]]:
         """Id and status of what was ordered for a caller."""
-        return self.query("SELECT id, status FROM outbox WHERE number = ? AND kind = ? ORDER BY n", [number, kind])
+        rows = self.query("SELECT id, status FROM outbox WHERE number = ? AND kind = ? ORDER BY n", [number, kind])
+        return [(effect_id, status) for effect_id, status in rows]
 
 
 @contextlib.asynccontextmanager

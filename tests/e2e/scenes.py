@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from tests.e2e.brokerage import Brokerage
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+from tests.e2e.brokerage import MAIN, Brokerage
+from tests.support.phones import Phone
 from tests.support.stage import JournalEvent
 from tests.support.waiting import until
 
@@ -43,3 +48,16 @@ def story(brokerage: Brokerage, number: str) -> list[str]:
         for event in brokerage.events()
         if event.body.get("caller") == number or (lead is not None and event.lead_id == lead)
     ]
+
+
+@contextlib.asynccontextmanager
+async def missed_call(
+    brokerage: Brokerage, number: str, dialled: str = MAIN, **phone_settings: Any
+) -> AsyncIterator[Phone]:
+    """A caller who was missed and begins to hear the prompt: no desk phone is there. Their phone stays for what follows."""
+    async with brokerage.mobile(number, **phone_settings) as mobile:
+        mobile.call(brokerage.dial(dialled))
+        await brokerage.event("CallMissed", caller=number)
+        await mobile.heard("answered")
+        await mobile.heard("media")
+        yield mobile

@@ -142,6 +142,7 @@ class Phone:
         self.account = Account(self)
         self.call: Call | None = None
         self.ended: list[Call] = []
+        self.closing = False
 
     def start(self) -> None:
         config = pj.EpConfig()
@@ -186,6 +187,10 @@ class Phone:
         call = Call(self, prm.callId)
         info = call.getInfo()
         tell("incoming", caller=info.remoteUri, dialled=info.localUri)
+        if self.closing:
+            self._respond(call, pj.PJSIP_SC_TEMPORARILY_UNAVAILABLE)
+            self.ended.append(call)
+            return
         if self.call is not None or self.settings.get("busy"):
             self._respond(call, pj.PJSIP_SC_BUSY_HERE)
             self.ended.append(call)
@@ -277,6 +282,7 @@ class Phone:
 
     def close(self) -> None:
         """Says goodbye on the wire. The library itself is left to the end of the process: destroying it takes a second."""
+        self.closing = True
         self.endpoint.hangupAllCalls()
         if self.settings.get("registrar"):
             self.account.setRegistration(False)

@@ -148,6 +148,10 @@ class Smsc:
         self.texts: list[WireText] = []
         self.answer: Callable[[smpp34.SubmitSmEvent], str | int | None] | None = None
         """Decides about a submit: a message id, a status, None for no answer. By default every text is accepted."""
+        self.undeliverable: set[str] = set()
+        """Numbers whose texts are accepted and then not delivered."""
+        self.binds = 0
+        """How often a client has bound."""
         self._receipts = receipts
         self._server = smpp34.Server("127.0.0.1", port, system_id="smsc")
         self._clients: list[smpp34.Esme] = []
@@ -181,6 +185,7 @@ class Smsc:
             event = await self._server.next()
             if isinstance(event, smpp34.Esme):
                 self._clients.append(event)
+                self.binds += 1
             elif isinstance(event, smpp34.Unbound):
                 self._clients = [client for client in self._clients if client.session_id != event.session_id]
             else:
@@ -200,7 +205,7 @@ class Smsc:
         if isinstance(answer, str):
             event.accept(answer)
             if self._receipts:
-                self._later(self._receipt(text))
+                self._later(self.receipt(text))
         elif isinstance(answer, int):
             event.reject(answer)
         else:
@@ -212,10 +217,12 @@ class Smsc:
         self._receipting.add(task)
         task.add_done_callback(self._receipting.discard)
 
-    async def _receipt(self, text: WireText) -> None:
+    async def receipt(self, text: WireText) -> None:
+        """Say what became of a text."""
+        arrived = text.destination not in self.undeliverable
         body = (
-            f"id:{text.message_id} sub:001 dlvrd:001 submit date:2611241500 done date:2611241500"
-            f" stat:DELIVRD err:000 text:{text.body[:20]}"
+            f"id:{text.message_id} sub:001 dlvrd:{int(arrived):03} submit date:2611241500 done date:2611241500"
+            f" stat:{'DELIVRD err:000' if arrived else 'UNDELIV err:012'} text:{text.body[:20]}"
         )
         with contextlib.suppress(Exception):
             await self._deliver(text.destination, text.source, body, esm_class=0x04)
@@ -444,15 +451,16 @@ class Stage:
         *,
         within: float = 10.0,
         count: int = 1,
+        after: int = 0,
         lead: int | None = None,
         **facts: Any,
     ) -> JournalEvent:
-        """The ``count``-th event of a kind (of a lead) with these facts in its body, awaited."""
+        """The ``count``-th event of a kind (of a lead, after another) with these facts in its body, awaited."""
 
         def probe() -> list[JournalEvent]:
             fitting = [
                 event
-                for event in self.events(kind, lead=lead)
+                for event in self.events(kind, after=after, lead=lead)
                 if all(event.body.get(name) == value for name, value in facts.items())
             ]
             return fitting[count - 1 : count]
