@@ -129,12 +129,12 @@ def _clean(text: str) -> str:
 
 @contextlib.asynccontextmanager
 async def open_vosk(folder: Path, *, lanes: int = 0, strict: bool = False) -> AsyncIterator[SpeechLanes]:
-    """``lanes`` utterances at a time, 0 for two a core.
+    """``lanes`` utterances at a time, 0 for eight a core: a caller who speaks holds a lane, and computing is a small part.
 
     strict: where the model allows it, only the expected phrases can be understood, and everything else comes out empty.
     Raises EngineMissingError.
     """
     model = await asyncio.to_thread(VoskModel, folder)
-    count = lanes or 2 * len(os.sched_getaffinity(0))
+    count = lanes or 8 * len(os.sched_getaffinity(0))
     async with speech_lanes(_ENGINE, [VoskDecoder(model, strict=strict) for _ in range(count)]) as speech:
         yield speech
