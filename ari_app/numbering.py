@@ -23,6 +23,7 @@ _SPECIAL = frozenset(
         PhoneNumberType.PAGER,
     }
 )
+_NORTH_AMERICAN = re.compile(r"\+1[2-9][0-9]{9}")
 _WRITTEN = re.compile(r"\+?[0-9(][0-9 ().-]*")
 CACHED = 4096
 """Callers whose look-ups are kept in memory; one takes some tens of microseconds."""
@@ -45,13 +46,14 @@ def classify(raw: str | None, region: str) -> Party:
         return Party(text, None, NumberKind.WITHHELD)
     if _WRITTEN.fullmatch(text) is None:
         return Party(text, None, NumberKind.MALFORMED)
-    parsed = _parse(text, region)
-    if parsed is None:
+    parsed, sort = _parse(text, region)
+    if parsed is None or sort == PhoneNumberType.UNKNOWN:
         return Party(text, None, NumberKind.MALFORMED)
-    if not phonenumbers.is_valid_number(parsed):
+    try:
+        number = e164(phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164))
+    except ValueError:  # some national plans have numbers that are longer than E.164 allows
         return Party(text, None, NumberKind.MALFORMED)
-    number = e164(phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164))
-    if phonenumbers.number_type(parsed) in _SPECIAL:
+    if sort in _SPECIAL:
         return Party(text, number, NumberKind.SPECIAL)
     country = phonenumbers.region_code_for_number(parsed)
     return Party(text, number, NumberKind.ORDINARY if country == region else NumberKind.FOREIGN)
@@ -60,7 +62,7 @@ def classify(raw: str | None, region: str) -> Party:
 @lru_cache(CACHED)
 def canonical(raw: str, region: str) -> str:
     """``raw`` as E.164 when it is a number, else unchanged: for what was dialled, which may be an extension."""
-    parsed = _parse(raw, region) if _WRITTEN.fullmatch(raw.strip()) else None
+    parsed = _parse(raw, region)[0] if _WRITTEN.fullmatch(raw.strip()) else None
     if parsed is None or not phonenumbers.is_possible_number(parsed):
         return raw
     return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
@@ -69,7 +71,7 @@ def canonical(raw: str, region: str) -> str:
 @lru_cache(CACHED)
 def zones(number: E164) -> tuple[ZoneInfo, ...]:
     """The time zones that the number may lie in: those of its area code (GEO-01). Never empty for a valid number."""
-    parsed = phonenumbers.parse(number, None)
+    parsed = _read(number, None)
     found: list[ZoneInfo] = []
     for name in timezone.time_zones_for_number(parsed):
         try:
@@ -86,18 +88,29 @@ def redacted(number: str | None) -> str:
     return f"…{number[-4:]}" if len(number) > 4 else number
 
 
-def _parse(text: str, region: str) -> phonenumbers.PhoneNumber | None:
-    """National or international, with or without ``+``: 13055550123 is +1 305…, as carriers send it."""
+def _parse(text: str, region: str) -> tuple[phonenumbers.PhoneNumber | None, int]:
+    """National or international, with or without ``+``: 13055550123 is +1 305…, as carriers send it.
+
+    With what sort of number it is: UNKNOWN for one that nobody can have.
+    """
     for candidate in (text, f"+{text}" if not text.startswith("+") else None):
         if candidate is None:
             continue
         try:
-            parsed = phonenumbers.parse(candidate, region)
+            parsed = _read(candidate, region)
         except phonenumbers.NumberParseException:
             continue
-        if phonenumbers.is_valid_number(parsed):
-            return parsed
+        sort = phonenumbers.number_type(parsed)
+        if sort != PhoneNumberType.UNKNOWN:
+            return parsed, sort
     try:
-        return phonenumbers.parse(text, region)
+        return _read(text, region), PhoneNumberType.UNKNOWN
     except phonenumbers.NumberParseException:
-        return None
+        return None, PhoneNumberType.UNKNOWN
+
+
+def _read(text: str, region: str | None) -> phonenumbers.PhoneNumber:
+    """Raises NumberParseException. A number of the North American plan in E.164 has nothing left to parse."""
+    if _NORTH_AMERICAN.fullmatch(text):
+        return phonenumbers.PhoneNumber(country_code=1, national_number=int(text[2:]))
+    return phonenumbers.parse(text, region)
