@@ -12,7 +12,7 @@ import structlog
 
 from ari_app.clock import Clock, backoff
 from ari_app.errors import StoreError, StoreUnavailableError
-from ari_app.recovery.effects import KINDS
+from ari_app.recovery.effects import KINDS, WorldEffect
 from ari_app.runtime.outcome import Adapter, Done, Failed, InDoubt, Outcome, Refused, RetryAt
 from ari_app.runtime.recorder import Recorded, Recorder, barred
 from ari_app.runtime.wake import Wake
@@ -70,7 +70,7 @@ class Dispatcher:
 
     def _hear(self, recorded: Recorded) -> None:
         """Wake the lanes that the event has given work; the others would only ask the books in vain."""
-        for kind in {KINDS.get(type(effect)) for effect in recorded.step.effects}:
+        for kind in {KINDS[type(effect)] for effect in recorded.step.effects if isinstance(effect, WorldEffect)}:
             if kind in self._wakes:
                 self._wakes[kind].ring()
 
