@@ -38,6 +38,9 @@ def configure(level: str, *, as_json: bool, stream: TextIO | None = None) -> Non
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
+    # What no line shows is not looked up for each: the caller's frame, thread and process (Python's logging, "Optimization").
+    logging._srcfile = None  # type: ignore[attr-defined]
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
     structlog.configure(

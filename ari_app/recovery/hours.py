@@ -55,12 +55,14 @@ def contact_opens(at: datetime, zones: Sequence[tzinfo], first_minute: int, end_
 
     None when the windows of ``zones`` never overlap. A number may lie in several zones (GEO-03): only the overlap counts.
     """
-    candidates = [at]
+    if all(in_window(at, zone, first_minute, end_minute) for zone in zones):
+        return at
+    candidates: list[datetime] = []
     for zone in zones:
         today = at.astimezone(zone).date()
         candidates += [_instant(today + timedelta(days=days), first_minute, zone) for days in range(3)]
     for candidate in sorted(candidates):
-        if candidate >= at and all(in_window(candidate, zone, first_minute, end_minute) for zone in zones):
+        if candidate > at and all(in_window(candidate, zone, first_minute, end_minute) for zone in zones):
             return candidate
     return None
 
