@@ -39,7 +39,7 @@ def configure(level: str, *, as_json: bool, stream: TextIO | None = None) -> Non
     root.handlers = [handler]
     root.setLevel(level.upper())
     # What no line shows is not looked up for each: the caller's frame, thread and process (Python's logging, "Optimization").
-    logging._srcfile = None  # type: ignore[attr-defined]
+    logging._srcfile = None
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
