@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import structlog
 
 from ari_app import numbering
+from ari_app.calls.callers import name_of
 from ari_app.calls.session import CallSession, Prompts
 from ari_app.calls.state import CallSetup
 from ari_app.clock import Clock
@@ -32,7 +33,6 @@ from ari_app.pbx.models import Channel
 from ari_app.recovery.events import Event
 from ari_app.recovery.policy import NumberEntry, Policy, Strategy
 from ari_app.recovery.rotation import rotated
-from ari_app.recovery.templates import clean
 from ari_app.recovery.values import E164, ConsentState, NumberKind
 from ari_app.recovery.values import Channel as ContactChannel
 from ari_app.runtime.facts import kind_of
@@ -93,6 +93,17 @@ class CallSupervisor:
     def calls(self) -> int:
         """Inbound calls under way."""
         return sum(self._callers.values())
+
+    def enter(self, caller: E164) -> None:
+        """A call of this person has come in, by whatever way."""
+        self._callers[caller] = self._callers.get(caller, 0) + 1
+        self.on_arrival(caller)
+
+    def leave(self, caller: E164) -> None:
+        """A call that was told to ``enter`` is over."""
+        count = self._callers.pop(caller) - 1
+        if count:
+            self._callers[caller] = count
 
     def own(self, channel_id: str, session: Session) -> None:
         """From now on the events of this channel go to ``session``."""
@@ -199,8 +210,7 @@ class CallSupervisor:
         )
         caller = setup.caller
         if caller is not None:
-            self._callers[caller] = self._callers.get(caller, 0) + 1
-            self.on_arrival(caller)
+            self.enter(caller)
         async with asyncio.TaskGroup() as group:
             group.create_task(self.write_down(facts))
             try:
@@ -211,12 +221,7 @@ class CallSupervisor:
                 facts.put_nowait(None)
                 self.disown(session)
                 if caller is not None:
-                    self._leave(caller)
-
-    def _leave(self, caller: E164) -> None:
-        count = self._callers.pop(caller) - 1
-        if count:
-            self._callers[caller] = count
+                    self.leave(caller)
 
     async def write_down(self, facts: asyncio.Queue[Event | None]) -> None:
         """Facts of one call into the journal, in their order, however long the store makes us wait. None ends it."""
@@ -234,7 +239,7 @@ class CallSupervisor:
             call_id=channel.id,
             caller=party.number,
             kind=kind,
-            caller_name=_name(channel),
+            caller_name=name_of(channel.caller.name, channel.caller.number),
             dialled=number,
             entry=entry,
             is_open=entry is None or policy.offices[entry.office].hours.is_open(at),
@@ -278,9 +283,3 @@ class CallSupervisor:
             return await self._store.read(job)
         except StoreUnavailableError:
             return False
-
-
-def _name(channel: Channel) -> str | None:
-    """The caller's name, if the network gave one that is not the number again. Untrusted."""
-    name = clean(channel.caller.name, 80)
-    return name if name and name != channel.caller.number and not name.lstrip("+").isdecimal() else None

@@ -11,6 +11,10 @@
     │   ├── UnavailableError (ConnectionError)  no answer, or none in time: retry later; the act may have happened
     │   ├── ServerFaultError                 Asterisk could not do it (5xx): treat the act as failed
     │   └── MalformedAnswerError (ValueError)   JSON that is not what the API documents say: mend the program
+    ├── AmiError                        the manager interface did not do what was asked
+    │   ├── AmiRefusedError (PermissionError)   wrong user or password, or an action that the user may not: ask a person
+    │   ├── AmiLostError (ConnectionError)      no connection, or none that answers: connect again
+    │   └── AmiUnsafeError (ValueError)         a value that would end its line: refuse whoever it came from
     ├── MalformedEventError (ValueError)     an event that is not what the API documents say
     ├── TakenOverError              another client has our application: stop, ask a person
     ├── UnsafeValueError (ValueError)   a value that would change the meaning of Asterisk's file: ask a person
@@ -63,6 +67,31 @@ class ServerFaultError(AriError):
 
 class MalformedAnswerError(AriError, ValueError):
     """The answer was not the JSON that the API documents promise."""
+
+
+class AmiError(PbxError):
+    """An action through AMI failed."""
+
+
+class AmiRefusedError(AmiError, PermissionError):
+    """Asterisk does not know this user, or the user may not do this. ``said`` is Asterisk's message."""
+
+    def __init__(self, action: str, said: str) -> None:
+        super().__init__(f"{action}: {said or 'refused'}")
+        self.action = action
+        self.said = said
+
+
+class AmiLostError(AmiError, ConnectionError):
+    """There is no connection, or it does not answer."""
+
+
+class AmiUnsafeError(AmiError, ValueError):
+    """A name or value with a line end in it: what follows it would be another action."""
+
+    def __init__(self, header: str) -> None:
+        super().__init__(f"{header[:40]!r}: expected one line")
+        self.header = header
 
 
 class MalformedEventError(PbxError, ValueError):

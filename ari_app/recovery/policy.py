@@ -25,10 +25,12 @@ class Condition(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TextStep:
-    """Text the caller. after_hours: the template used while the office is closed."""
+    """Text the caller. after_hours: the template used while the office is closed. late: the one for a miss that we learned
+    of late; without it, such a caller is not texted."""
 
     template: str
     after_hours: str
+    late: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +121,17 @@ class AfterMiss(StrEnum):
     HANGUP = "hangup"
 
 
+class Forwarded(StrEnum):
+    """What an answer outside the house is worth, where only watching tells of it: it may be the mobile's own voicemail."""
+
+    TRUST = "trust"
+    """A person answered."""
+    TALK = "talk"
+    """A person answered if the two talk for long enough, or if whoever answered was asked to press a key first."""
+    DISTRUST = "distrust"
+    """Nobody answered, unless whoever answered was asked to press a key first."""
+
+
 @dataclass(frozen=True, slots=True)
 class NumberEntry:
     """Numbers that callers dial, and what belongs to them."""
@@ -162,6 +175,10 @@ class TextRules:
     """How long a text waits for the caller who is still listening to the prompt, and may press 9."""
     expires_seconds: float
     """A text not handed over by then is worth nothing, and goes to a person instead."""
+    late_seconds: float
+    """A text that answers an older miss than this has the late wording (AGE-02)."""
+    too_late_seconds: float
+    """A miss older than this is answered by a person, not by a text (AGE-02)."""
     replies_per_day: int
     """Automatic replies (HELP and the like) to one number in 24 h: two machines must not talk for ever."""
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints, model_validator
 
 from ari_app.settings.model import Secret, Section
+from ari_app.settings.watching import WatchSection
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$")]
 """A name that is safe as a section name in Asterisk's files: letters, digits, ``_`` and ``-``."""
@@ -22,9 +23,12 @@ DialPattern = Annotated[str, StringConstraints(pattern=r"^\+?[0-9XZN]{2,20}[.]?$
 
 
 class PbxMode(StrEnum):
-    """How Ringback attaches. ``inline``: the dialplan hands it the call. (``watch`` comes with its own section.)"""
+    """How Ringback attaches."""
 
     INLINE = "inline"
+    """The dialplan hands it the call, and it rings the phones."""
+    WATCH = "watch"
+    """The dialplan that is there rings the phones; Ringback watches through AMI."""
 
 
 class Listener(Section):
@@ -55,7 +59,11 @@ class RtpRange(Section):
 
 
 class Pbx(Section):
-    """One Asterisk. ``managed: true``: Ringback renders its configuration and starts it (``ringback pbx up``)."""
+    """One Asterisk. ``managed: true``: Ringback renders its configuration and starts it (``ringback pbx up``).
+
+    In mode ``watch`` it is somebody else's: ``ami`` and ``manager`` say where and as whom to watch. ``ari``, when it stands
+    there, lets callbacks be placed; without it missed callers are texted, and nobody is called.
+    """
 
     mode: PbxMode = PbxMode.INLINE
     managed: bool = True
@@ -70,6 +78,29 @@ class Pbx(Section):
     local_networks: tuple[IPv4Network | IPv6Network, ...] = ()
     dial_out: tuple[DialPattern, ...] = ()
     """What desk phones may dial through the first trunk, besides 911 and 933. Nothing by default."""
+    watch: WatchSection = WatchSection()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _watched_is_not_managed(cls, value: Any) -> Any:
+        if isinstance(value, dict) and value.get("mode") == PbxMode.WATCH:
+            return {"managed": False, **value}
+        return value
+
+    @model_validator(mode="after")
+    def _not_both(self) -> Pbx:
+        if self.watches and self.managed:
+            raise ValueError("expected managed: false in mode watch: that PBX is somebody else's")
+        return self
+
+    @property
+    def watches(self) -> bool:
+        return self.mode is PbxMode.WATCH
+
+    @property
+    def has_ari(self) -> bool:
+        """Whether Ringback may place calls there: in mode watch only where ``ari`` stands in the settings."""
+        return not self.watches or "ari" in self.model_fields_set
 
 
 class Phone(Section):

@@ -1,0 +1,394 @@
+"""The board on which all channels of a foreign PBX are followed: AMI's events in, what they mean for each inbound call out.
+
+Pure. It knows which channel belongs to which call, which halves of Local channels belong together, who is in which bridge,
+and so whether the caller hears somebody: two channels hear each other when bridges and Local channels lead from one to the
+other. A call is known by its first channel's unique id; the linked id of its channels may change when calls are merged.
+
+Everything may be told twice: after a reconnection the snapshot and the events that came meanwhile overlap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from ari_app.calls.events import LegAnswered, LegEnd, LegEnded, LegRinging
+from ari_app.calls.watch_events import (
+    CallerHungUp,
+    CallerVanished,
+    CallSeen,
+    Joined,
+    LegStarted,
+    MailboxEntered,
+    MessageLeft,
+    NoticePlayed,
+    PhonesTried,
+    Queued,
+    SightLost,
+    SightRegained,
+    Unqueued,
+    WatchEvent,
+)
+from ari_app.pbx.ami_messages import (
+    AmiChannel,
+    AmiEvent,
+    BridgeEntered,
+    BridgeLeft,
+    ChannelRow,
+    DialBegan,
+    DialEnded,
+    DialProgressed,
+    Executed,
+    HangupRequested,
+    HungUp,
+    LocalJoined,
+    MessageWaiting,
+    NewChannel,
+    NewState,
+    QueueJoined,
+    QueueLeft,
+    UserEvent,
+)
+
+NOTICE = "RingbackNotice"
+"""The UserEvent with which the dialplan tells that it played our notice (asterisk/attach/extensions_custom.conf)."""
+_NOBODY = {
+    *("Local", "Message", "Announcer", "Recorder", "Snoop", "Surrogate", "CBAnn", "CBRec", "Bridge"),
+    *("UnicastRTP", "MulticastRTP", "AudioSocket", "WebSocket", "ConfBridgeRecorder"),
+}
+"""Channel technologies that are no phone."""
+_TRYING = {"dial", "queue", "followme", "retrydial"}
+_MAILBOX = {"voicemail", "minivmrecord"}
+_ENDS = {
+    "BUSY": LegEnd.BUSY,
+    "NOANSWER": LegEnd.NO_ANSWER,
+    "CANCEL": LegEnd.CANCELLED,
+    "CONGESTION": LegEnd.UNREACHABLE,
+    "CHANUNAVAIL": LegEnd.UNREACHABLE,
+}
+_CAUSES = {17: LegEnd.BUSY, 21: LegEnd.REJECTED, 26: LegEnd.CANCELLED}
+"""Hang-up causes (Q.850) that carry weight; all others are not reliable."""
+
+Make = Callable[..., WatchEvent]
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """What happened in one call. make: the event, still without its time. arrival: the channel of a call that is new."""
+
+    call_id: str
+    make: Make
+    arguments: dict[str, object] = field(default_factory=dict)
+    arrival: AmiChannel | None = None
+
+    def event(self, now: float, at: datetime) -> WatchEvent:
+        return self.make(now=now, at=at, **self.arguments)
+
+
+@dataclass(slots=True)
+class _Channel:
+    """A channel that lives. call: the call that it belongs to, if any."""
+
+    seen: AmiChannel
+    call: str | None = None
+    started: bool = False
+    bridge: str | None = None
+    partner: str | None = None
+
+
+@dataclass(slots=True)
+class _Call:
+    """Known by the unique id of the caller's channel. gone: the end has been told. joined: who has heard the caller."""
+
+    gone: bool = False
+    joined: set[str] = field(default_factory=set)
+
+
+class WatchBoard:
+    """``take`` an event, get what it means. is_inbound: whether a new channel is a call from outside. is_outside: whether an
+    endpoint is a trunk, not a desk phone."""
+
+    def __init__(self, is_inbound: Callable[[AmiChannel], bool], is_outside: Callable[[str], bool]) -> None:
+        self._is_inbound = is_inbound
+        self._is_outside = is_outside
+        self._channels: dict[str, _Channel] = {}
+        self._calls: dict[str, _Call] = {}
+
+    @property
+    def calls(self) -> tuple[str, ...]:
+        """The calls whose caller is there."""
+        return tuple(call_id for call_id, call in self._calls.items() if not call.gone)
+
+    def forget(self, call_id: str) -> None:
+        """Nothing more is expected of this call."""
+        self._calls.pop(call_id, None)
+        self._channels.pop(call_id, None)
+
+    def take(self, event: AmiEvent) -> list[Sighting]:
+        """What ``event`` means for the calls under way, in order."""
+        return list(self._meaning(event))
+
+    def _meaning(self, event: AmiEvent) -> Iterator[Sighting]:
+        match event:
+            case NewChannel(channel=channel):
+                yield from self._new(channel)
+            case NewState(channel=channel):
+                yield from self._state(self._know(channel))
+            case HangupRequested(channel=channel):
+                yield from self._caller_gone(channel, by_caller=True)
+            case HungUp(channel=channel, cause=cause):
+                yield from self._hung_up(channel, cause)
+            case Executed(channel=channel, application=application, data=data):
+                yield from self._executed(self._know(channel), application, data)
+            case DialBegan(caller=caller, peer=peer):
+                yield from self._leg(caller, peer)
+            case DialProgressed(peer=peer, status=status):
+                if status in ("RINGING", "PROGRESS"):
+                    yield from self._told(self._know(peer), LegRinging, leg=peer.uniqueid)
+            case DialEnded(caller=caller, peer=peer, status=status):
+                yield from self._dial_ended(caller, peer, status)
+            case LocalJoined(one=one, two=two):
+                yield from self._pair(one, two)
+            case BridgeEntered(channel=channel, bridge=bridge):
+                known = self._know(channel)
+                known.bridge = bridge
+                yield from self._who_hears_whom()
+            case BridgeLeft(channel=channel, bridge=bridge):
+                known = self._know(channel)
+                if known.bridge == bridge:
+                    known.bridge = None
+            case QueueJoined(channel=channel):
+                yield from self._told(self._know(channel), Queued)
+            case QueueLeft(channel=channel):
+                yield from self._told(self._know(channel), Unqueued)
+            case MessageWaiting(uniqueid=uniqueid, mailbox=mailbox, new=new):
+                channel_of = self._channels.get(uniqueid)
+                if new > 0 and channel_of is not None:
+                    yield from self._told(channel_of, MessageLeft, mailbox=mailbox)
+            case UserEvent(channel=channel, name=name, headers=headers):
+                if name == NOTICE:
+                    yield from self._notice(self._know(channel), headers.get)
+            case ChannelRow():
+                pass  # comes in a snapshot: see resync
+
+    # ------------------------------------------------------------------------------------------------------------ channels
+    def _know(self, channel: AmiChannel) -> _Channel:
+        """The channel on the board, as it is now; one that nobody announced is put there."""
+        known = self._channels.get(channel.uniqueid)
+        if known is None:
+            known = _Channel(channel)
+            self._channels[channel.uniqueid] = known
+            known.call = self._call_of(channel)
+        else:
+            known.seen = channel
+        return known
+
+    def _call_of(self, channel: AmiChannel) -> str | None:
+        for key in (channel.uniqueid, channel.linkedid):
+            if key in self._calls:
+                return key
+        # The linked id of a call's channels changes when an older call is merged with it.
+        first = self._channels.get(channel.linkedid)
+        return None if first is None else first.call
+
+    def _new(self, channel: AmiChannel) -> Iterator[Sighting]:
+        fresh = channel.uniqueid not in self._channels
+        if fresh and self._is_inbound(channel):
+            self._calls[channel.uniqueid] = _Call()
+            self._know(channel)
+            yield Sighting(channel.uniqueid, CallSeen, arrival=channel)
+        else:
+            self._know(channel)
+
+    def _state(self, channel: _Channel) -> Iterator[Sighting]:
+        seen = channel.seen
+        if seen.state == "Up":
+            yield from self._told(channel, LegAnswered, leg=seen.uniqueid)
+        elif seen.state == "Ringing":
+            yield from self._told(channel, LegRinging, leg=seen.uniqueid)
+
+    def _told(self, channel: _Channel, make: Make, **arguments: object) -> Iterator[Sighting]:
+        """``make`` for the call of ``channel``; a leg is announced before anything is told of it."""
+        call_id = channel.call
+        if call_id is None or call_id not in self._calls:
+            return
+        if make in (LegRinging, LegAnswered, LegEnded):
+            if channel.seen.uniqueid == call_id or _runs_dialplan(channel.seen):
+                return
+            if not channel.started:
+                yield self._started(call_id, channel)
+        yield Sighting(call_id, make, arguments)
+
+    def _started(self, call_id: str, channel: _Channel) -> Sighting:
+        channel.started = True
+        seen = channel.seen
+        if seen.technology in _NOBODY:
+            return Sighting(call_id, LegStarted, {"leg": seen.uniqueid, "phone": None})
+        return Sighting(call_id, LegStarted, self._phone(seen))
+
+    def _phone(self, channel: AmiChannel) -> dict[str, object]:
+        """A leg to a phone: a desk phone by its endpoint, one outside the house by its number."""
+        outside = self._is_outside(channel.endpoint)
+        phone = (channel.caller_number if outside else "") or channel.endpoint
+        return {"leg": channel.uniqueid, "phone": phone, "outside": outside}
+
+    def _leg(self, caller: AmiChannel | None, peer: AmiChannel) -> Iterator[Sighting]:
+        """A leg belongs to the call of whoever dials it, whatever its own linked id says (a picked-up call's differs)."""
+        leg = self._know(peer)
+        if caller is not None:
+            dialling = self._know(caller)
+            if dialling.call is not None and peer.uniqueid not in self._calls:
+                leg.call = dialling.call
+        if leg.call is not None and leg.call in self._calls and not leg.started and leg.call != peer.uniqueid:
+            yield self._started(leg.call, leg)
+
+    def _dial_ended(self, caller: AmiChannel | None, peer: AmiChannel, status: str) -> Iterator[Sighting]:
+        yield from self._leg(caller, peer)
+        leg = self._know(peer)
+        if status == "ANSWER":
+            yield from self._told(leg, LegAnswered, leg=peer.uniqueid)
+            yield from self._who_hears_whom()
+        else:
+            yield from self._told(leg, LegEnded, leg=peer.uniqueid, end=_ENDS.get(status, LegEnd.NO_ANSWER))
+
+    def _hung_up(self, channel: AmiChannel, cause: int) -> Iterator[Sighting]:
+        yield from self._caller_gone(channel, by_caller=False)
+        known = self._channels.get(channel.uniqueid)
+        if known is not None:
+            if known.started:
+                end = _CAUSES.get(cause, LegEnd.NO_ANSWER)
+                yield from self._told(known, LegEnded, leg=channel.uniqueid, end=end)
+            if channel.uniqueid not in self._calls:
+                del self._channels[channel.uniqueid]
+            else:
+                known.bridge = None  # kept for what its mailbox still has to tell
+
+    def _caller_gone(self, channel: AmiChannel, *, by_caller: bool) -> Iterator[Sighting]:
+        call = self._calls.get(channel.uniqueid)
+        if call is not None and not call.gone:
+            call.gone = True
+            yield Sighting(channel.uniqueid, CallerHungUp, {"by_caller": by_caller})
+
+    # ------------------------------------------------------------------------------------------------------- applications
+    def _executed(self, channel: _Channel, application: str, data: str) -> Iterator[Sighting]:
+        word = application.lower()
+        if word in _TRYING:
+            yield from self._told(channel, PhonesTried)
+        elif word in _MAILBOX:
+            yield from self._told(channel, MailboxEntered, mailbox=_mailbox(data))
+
+    def _notice(self, channel: _Channel, header: Callable[[str, str], str]) -> Iterator[Sighting]:
+        try:
+            started = datetime.fromtimestamp(float(header("started", "")), UTC)
+        except (ValueError, OverflowError, OSError):
+            return
+        key, whole = header("key", "").strip(), header("whole", "") == "yes"
+        yield from self._told(channel, NoticePlayed, key=key[:1], whole=whole, started_at=started)
+
+    # ---------------------------------------------------------------------------------------------------- who hears whom
+    def _pair(self, one: str, two: str) -> Iterator[Sighting]:
+        first, second = self._channels.get(one), self._channels.get(two)
+        if first is not None and second is not None:
+            first.partner, second.partner = two, one
+            yield from self._who_hears_whom()
+
+    def _who_hears_whom(self) -> Iterator[Sighting]:
+        rooms: dict[str, list[str]] = {}
+        for uniqueid, channel in self._channels.items():
+            if channel.bridge is not None:
+                rooms.setdefault(channel.bridge, []).append(uniqueid)
+        for call_id, call in self._calls.items():
+            if call.gone:
+                continue
+            for uniqueid in self._heard_by(call_id, rooms):
+                if uniqueid not in call.joined:
+                    call.joined.add(uniqueid)
+                    yield Sighting(call_id, Joined, self._phone(self._channels[uniqueid].seen))
+
+    def _heard_by(self, caller: str, rooms: dict[str, list[str]]) -> Iterator[str]:
+        """The phones that bridges and Local channels lead to from ``caller``; other callers are none."""
+        reached, ahead = {caller}, [caller]
+        while ahead:
+            channel = self._channels.get(ahead.pop())
+            if channel is None or channel.bridge is None:
+                continue
+            for uniqueid in rooms[channel.bridge]:
+                if uniqueid in reached:
+                    continue
+                reached.add(uniqueid)
+                other = self._channels[uniqueid]
+                if other.partner is not None and other.partner not in reached:
+                    reached.add(other.partner)
+                    ahead.append(other.partner)
+                if other.seen.technology not in _NOBODY and uniqueid not in self._calls:
+                    yield uniqueid
+
+    # ----------------------------------------------------------------------------------------------------------- blindness
+    def blind(self) -> list[Sighting]:
+        """From now on nothing is seen."""
+        return [Sighting(call_id, SightLost) for call_id in self.calls]
+
+    def resync(
+        self, rows: Iterable[ChannelRow], *, restarted: bool, adopt: Callable[[ChannelRow], bool]
+    ) -> list[Sighting]:
+        """Bring the board in line with all the channels that there are. adopt: whether an unknown one is an inbound call.
+
+        restarted: Asterisk is another one than before, and nothing of then is left.
+        """
+        there = {row.channel.uniqueid: row for row in rows}
+        found: list[Sighting] = []
+        if restarted:
+            for call_id in self.calls:
+                self._calls[call_id].gone = True
+                found.append(Sighting(call_id, CallerVanished, {"restarted": True}))
+            self._channels.clear()
+        for uniqueid in [known for known in self._channels if known not in there]:
+            found += self._missing(uniqueid)
+        halves: dict[str, str] = {}
+        for row in sorted(there.values(), key=lambda row: -row.seconds):
+            found += self._present(row, adopt)
+            if row.channel.is_local:
+                halves[row.channel.name] = row.channel.uniqueid
+        for name, uniqueid in halves.items():
+            two = halves.get(f"{name[:-1]}2") if name.endswith(";1") else None
+            if two is not None:
+                self._channels[uniqueid].partner, self._channels[two].partner = two, uniqueid
+        found += self._who_hears_whom()
+        found += [Sighting(call_id, SightRegained) for call_id in self.calls]
+        return found
+
+    def _missing(self, uniqueid: str) -> Iterator[Sighting]:
+        """A channel that ended unseen."""
+        channel = self._channels[uniqueid]
+        call = self._calls.get(uniqueid)
+        if call is not None:
+            if not call.gone:
+                call.gone = True
+                yield Sighting(uniqueid, CallerVanished, {"restarted": False})
+            channel.bridge = None
+            return
+        if channel.started:
+            yield from self._told(channel, LegEnded, leg=uniqueid, end=LegEnd.NO_ANSWER)
+        del self._channels[uniqueid]
+
+    def _present(self, row: ChannelRow, adopt: Callable[[ChannelRow], bool]) -> Iterator[Sighting]:
+        channel = row.channel
+        if channel.uniqueid not in self._channels and channel.uniqueid == channel.linkedid and adopt(row):
+            self._calls[channel.uniqueid] = _Call()
+            yield Sighting(channel.uniqueid, CallSeen, {"for_seconds": float(row.seconds)}, arrival=channel)
+        known = self._know(channel)
+        known.bridge = row.bridge or None
+        yield from self._state(known)
+        yield from self._executed(known, row.application, row.data)
+        yield from self._told(known, Queued if row.application.lower() == "queue" else Unqueued)
+
+
+def _runs_dialplan(channel: AmiChannel) -> bool:
+    """A channel that is no leg: the second half of a Local channel, or a phone that calls by itself."""
+    return channel.state == "Ring" or (channel.is_local and channel.name.endswith(";2"))
+
+
+def _mailbox(data: str) -> str:
+    """``101@default`` of ``101@default&102@default,us``."""
+    return data.partition(",")[0].partition("&")[0][:80]

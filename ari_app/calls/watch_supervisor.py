@@ -1,0 +1,212 @@
+"""The shell of watching: feeds the board and each call's machine with what AMI tells, arms one timer, has facts written down.
+
+It has no way to touch a channel: nothing here can ask Asterisk for anything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import NoReturn
+
+import structlog
+
+from ari_app import numbering
+from ari_app.calls.callers import name_of
+from ari_app.calls.events import DeadlinePassed
+from ari_app.calls.state import CallSetup
+from ari_app.calls.watch_board import Sighting, WatchBoard
+from ari_app.calls.watch_events import WatchEvent
+from ari_app.calls.watch_machine import step
+from ari_app.calls.watch_state import WatchedCall, WatchRules, WatchStage
+from ari_app.clock import Clock
+from ari_app.numbering import redacted
+from ari_app.pbx.ami_link import AmiConnected, AmiDisconnected, AmiEventRefused, LinkEvent
+from ari_app.pbx.ami_messages import AmiChannel, ChannelRow, Executed
+from ari_app.recovery.events import Event
+from ari_app.recovery.values import E164
+from ari_app.runtime.facts import kind_of
+from ari_app.runtime.recorder import Recorder
+from ari_app.settings.watching import WatchSection
+
+log = structlog.get_logger("watch")
+
+LINGER_SECONDS = 4.0
+"""How long a call that is over is kept for what its mailbox has still to tell."""
+
+
+@dataclass(slots=True)
+class _Watched:
+    """A call under way. leaves_at: when it is forgotten, in the loop's seconds."""
+
+    call: WatchedCall
+    caller: E164 | None
+    leaves_at: float | None = None
+
+
+class WatchSupervisor:
+    """All inbound calls of a PBX that is not ours. ``deliver`` takes what the link hears; ``run`` writes down what came of it.
+
+    arrived and left are told who comes on the line with us, and who goes.
+    """
+
+    def __init__(
+        self,
+        recorder: Recorder,
+        clock: Clock,
+        section: WatchSection,
+        rules: WatchRules,
+        *,
+        arrived: Callable[[E164], None] = lambda _: None,
+        left: Callable[[E164], None] = lambda _: None,
+    ) -> None:
+        self._recorder = recorder
+        self._clock = clock
+        self._section = section
+        self._rules = rules
+        self._arrived = arrived
+        self._left = left
+        self._board = WatchBoard(self._is_inbound, self._is_outside)
+        self._calls: dict[str, _Watched] = {}
+        self._facts: asyncio.Queue[Event] = asyncio.Queue()
+        self._timer: asyncio.TimerHandle | None = None
+        self.connected = False
+        self.refused: str | None = None
+        self.version: str | None = None
+
+    @property
+    def calls(self) -> int:
+        """Inbound calls whose caller is on the line."""
+        return sum(watched.leaves_at is None for watched in self._calls.values())
+
+    async def run(self) -> NoReturn:
+        """Writes facts into the journal, in their order, however long the store makes us wait. Until cancelled."""
+        try:
+            while True:
+                await self._recorder.insist(await self._facts.get())
+                self._facts.task_done()
+        finally:
+            if self._timer is not None:
+                self._timer.cancel()
+
+    async def written(self) -> None:
+        """Returns when every fact so far is in the journal."""
+        await self._facts.join()
+
+    # ------------------------------------------------------------------------------------------------------- what is heard
+    def deliver(self, event: LinkEvent) -> None:
+        """Take what comes from the link. Never waits."""
+        match event:
+            case AmiConnected(version=version, rows=rows, restarted=restarted):
+                self.connected, self.refused, self.version = True, None, version
+                log.info("asterisk_connected", version=version, channels=len(rows), restarted=restarted)
+                self._apply(self._board.resync(rows, restarted=restarted, adopt=self._is_call_under_way))
+            case AmiDisconnected(why=why, retry_seconds=retry, refused=refused):
+                if self.connected:
+                    self._apply(self._board.blind())
+                self.connected = False
+                self.refused = why if refused else None
+                log.warning("asterisk_lost", why=why, retry_seconds=round(retry, 1))
+            case AmiEventRefused(why=why):
+                log.warning("event_not_understood", why=why)
+            case _:
+                if isinstance(event, Executed):
+                    self._number_known_late(event.channel)
+                self._apply(self._board.take(event))
+
+    def _apply(self, sightings: list[Sighting]) -> None:
+        now, at = asyncio.get_running_loop().time(), self._clock.now()
+        for sighting in sightings:
+            if sighting.arrival is not None:
+                self._begin(sighting.call_id, sighting.arrival)
+            if sighting.call_id in self._calls:
+                self._step(sighting.call_id, sighting.event(now, at))
+        self._arm()
+
+    def _step(self, call_id: str, event: WatchEvent) -> None:
+        watched = self._calls[call_id]
+        result = step(watched.call, event)
+        watched.call = result.call
+        for fact in result.facts:
+            self._facts.put_nowait(fact)
+        if result.call.stage is WatchStage.ENDED and watched.leaves_at is None:
+            watched.leaves_at = event.now + LINGER_SECONDS
+            verdict = result.call.verdict
+            log.info("call_over", call_id=call_id, verdict=None if verdict is None else verdict.value)
+            if watched.caller is not None:
+                self._left(watched.caller)
+
+    # --------------------------------------------------------------------------------------------------------------- time
+    def _arm(self) -> None:
+        """One timer, to the nearest deadline of all."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        due = [end for watched in self._calls.values() for end in (watched.call.deadline, watched.leaves_at) if end]
+        if due:
+            self._timer = asyncio.get_running_loop().call_at(min(due), self._time_passed)
+
+    def _time_passed(self) -> None:
+        now, at = asyncio.get_running_loop().time(), self._clock.now()
+        for call_id, watched in list(self._calls.items()):
+            if watched.leaves_at is not None and watched.leaves_at <= now:
+                del self._calls[call_id]
+                self._board.forget(call_id)
+            elif watched.call.deadline is not None and watched.call.deadline <= now:
+                self._step(call_id, DeadlinePassed(now=now, at=at))
+        self._arm()
+
+    # ------------------------------------------------------------------------------------------------------------ arrivals
+    def _begin(self, call_id: str, channel: AmiChannel) -> None:
+        setup = self._setup(channel, channel.exten)
+        log.info("call_arrived", call_id=call_id, dialled=setup.dialled, caller=redacted(setup.caller))
+        if setup.entry is None:
+            log.warning("number_not_in_settings", dialled=setup.dialled, caller=redacted(setup.caller))
+        self._calls[call_id] = _Watched(WatchedCall(setup=setup, rules=self._rules), setup.caller)
+        if setup.caller is not None:
+            self._arrived(setup.caller)
+
+    def _setup(self, channel: AmiChannel, dialled: str) -> CallSetup:
+        policy = self._recorder.policy
+        party = numbering.classify(channel.caller_number, policy.region)
+        number = numbering.canonical(dialled, policy.region)
+        entry = policy.entry_for(number)
+        return CallSetup(
+            call_id=channel.uniqueid,
+            caller=party.number,
+            kind=kind_of(party, policy),
+            caller_name=name_of(channel.caller_name, channel.caller_number),
+            dialled=number,
+            entry=entry,
+            is_open=entry is None or policy.offices[entry.office].hours.is_open(self._clock.now()),
+            ring_seconds=policy.ring_seconds,
+            first_ring_seconds=policy.first_ring_seconds,
+            dropped_seconds=policy.dropped_seconds,
+        )
+
+    def _is_inbound(self, channel: AmiChannel) -> bool:
+        """A channel that comes in from a carrier: it stands in an inbound context before anything else."""
+        incoming = channel.state == "Ring" and channel.uniqueid == channel.linkedid and not channel.is_local
+        return incoming and self._section.is_inbound(channel.context)
+
+    def _is_call_under_way(self, row: ChannelRow) -> bool:
+        """The same of a channel that was found: its context is another one by now, the number that it came with is not."""
+        channel = row.channel
+        if channel.is_local or channel.state not in ("Ring", "Up") or not row.dialled:
+            return False
+        number = numbering.canonical(row.dialled, self._recorder.policy.region)
+        return self._recorder.policy.entry_for(number) is not None
+
+    def _is_outside(self, endpoint: str) -> bool:
+        return not self._section.is_desk_phone(endpoint)
+
+    def _number_known_late(self, channel: AmiChannel) -> None:
+        """Some carriers write the number where only the dialplan finds it: it is what the call goes to next."""
+        watched = self._calls.get(channel.uniqueid)
+        if watched is None or watched.call.setup.entry is not None or watched.call.verdict is not None:
+            return
+        setup = self._setup(channel, channel.exten)
+        if setup.entry is not None:
+            known = replace(watched.call.setup, entry=setup.entry, dialled=setup.dialled, is_open=setup.is_open)
+            watched.call = replace(watched.call, setup=known)
