@@ -130,7 +130,7 @@ class Application:
                 ari, supervisor.deliver, chance=random.SystemRandom().random, timing=SocketTiming(longest_delay=2.0)
             )
 
-            inbox = TextInbox(recorder, clock)
+            inbox = TextInbox(recorder, clock, fixed_senders(settings))
             messenger = AriMessenger(ari, lambda: supervisor.connected)
             gateways = build_gateways(settings, clock, messenger, inbox.take, store)
             sip_inbox = SipInbox(pbx_folders(settings).messages, store, inbox)
@@ -307,7 +307,8 @@ async def _open_crms(settings: Settings, clock: Clock) -> AsyncIterator[dict[str
     for name, section in settings.document.crm.items():
         if isinstance(section, WebhookCrm):
             key = signing_key(section.secret.read(settings.base))
-            built[name] = Webhook(section.url, key, clock, section.timeout)
+            installation = settings.secrets().resolve("installation", None)[:12]
+            built[name] = Webhook(section.url, key, clock, section.timeout, installation)
         else:
             built[name] = JsonLines(settings.base / section.file, clock)
     try:

@@ -1,5 +1,6 @@
 """A signed webhook as Standard Webhooks has it: ``webhook-id``, ``webhook-timestamp`` and ``webhook-signature`` headers,
-HMAC-SHA256 over ``id.timestamp.body``. The id is the effect's, so a receiver that keeps ids takes nothing twice."""
+HMAC-SHA256 over ``id.timestamp.body``. The id is the installation's and the effect's, so a receiver that keeps ids takes
+nothing twice, and takes two brokerages for two."""
 
 from __future__ import annotations
 
@@ -7,24 +8,30 @@ import base64
 import binascii
 import hashlib
 import hmac
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 
 import aiohttp
 import orjson
 
 from ari_app.clock import Clock
 from ari_app.crm.port import payload
+from ari_app.errors import RingbackError
 from ari_app.recovery.effects import LeadRecord
 from ari_app.recovery.values import EffectId
 from ari_app.runtime.dispatcher import retry_wait
 from ari_app.runtime.outcome import Done, Failed, Outcome, RetryAt
 
 EVENT = "lead.updated"
+LONGEST_WAIT = timedelta(hours=1)
+"""A receiver may ask for patience, but not for ever."""
+ANSWER_OCTETS = 4096
+"""Read of an answer's body, so that its connection can be used again; nobody looks at it."""
 _PREFIX = "whsec_"
 _RETRY_STATUS = frozenset({408, 409, 425, 429})
 
 
-class WebhookSecretError(ValueError):
+class WebhookSecretError(RingbackError, ValueError):
     """The secret is not what Standard Webhooks calls one."""
 
 
@@ -46,19 +53,20 @@ def signature(key: bytes, message_id: str, at: datetime, body: bytes) -> str:
 
 
 class Webhook:
-    """One receiver."""
+    """One receiver. installation: tells the ids of this Ringback from those of others."""
 
-    def __init__(self, url: str, key: bytes, clock: Clock, timeout_seconds: float) -> None:
+    def __init__(self, url: str, key: bytes, clock: Clock, timeout_seconds: float, installation: str) -> None:
         self._url = url
         self._key = key
         self._clock = clock
+        self._installation = installation
         self._timeout = aiohttp.ClientTimeout(total=timeout_seconds)
         self._session: aiohttp.ClientSession | None = None
 
     async def push(self, push_id: EffectId, record: LeadRecord, attempts: int) -> Outcome:
         """POST it. 2xx is done; 410 and other 4xx are final; everything else is tried again."""
         at = self._clock.now()
-        message_id = f"msg_{push_id.replace('.', '_')}"
+        message_id = f"msg_{self._installation}_{push_id.replace('.', '_')}"
         body = orjson.dumps({"type": EVENT, "timestamp": at.isoformat(), "data": payload(record)})
         headers = {
             "content-type": "application/json",
@@ -70,7 +78,7 @@ class Webhook:
             self._session = aiohttp.ClientSession(timeout=self._timeout)
         try:
             async with self._session.post(self._url, data=body, headers=headers, allow_redirects=False) as answer:
-                await answer.read()
+                await answer.content.read(ANSWER_OCTETS)
                 return self._outcome(answer.status, answer.headers.get("retry-after"), message_id, attempts)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             return RetryAt(self._clock.now() + retry_wait(attempts), f"{type(error).__name__}: {error}"[:200])
@@ -84,7 +92,19 @@ class Webhook:
             return Done(ref=message_id)
         if 400 <= status < 500 and status not in _RETRY_STATUS:
             return Failed(f"the receiver refused it: HTTP {status}")
-        wait = retry_wait(attempts)
-        if retry_after is not None and retry_after.isdecimal():
-            wait = max(wait, type(wait)(seconds=min(3600, int(retry_after))))
-        return RetryAt(self._clock.now() + wait, f"HTTP {status}")
+        now = self._clock.now()
+        wait = max(retry_wait(attempts), _patience(retry_after, now))
+        return RetryAt(now + wait, f"HTTP {status}")
+
+
+def _patience(retry_after: str | None, now: datetime) -> timedelta:
+    """RFC 9110 section 10.2.3: seconds, or a date. What is neither asks for nothing."""
+    if retry_after is None:
+        return timedelta()
+    if retry_after.isascii() and retry_after.isdigit():
+        return timedelta(seconds=min(LONGEST_WAIT.total_seconds(), int(retry_after[:9])))
+    try:
+        until = parsedate_to_datetime(retry_after)
+    except ValueError:
+        return timedelta()
+    return min(LONGEST_WAIT, max(timedelta(), (until if until.tzinfo else until.replace(tzinfo=UTC)) - now))

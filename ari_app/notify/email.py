@@ -4,7 +4,9 @@ delivery of the same order is one message for every mail program."""
 from __future__ import annotations
 
 import ssl
+from collections.abc import Sequence
 from dataclasses import dataclass
+from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime
@@ -25,6 +27,10 @@ from ari_app.settings.delivery import EmailSection, MailSecurity
 from ari_app.store.outbox import Order
 
 log = structlog.get_logger("email")
+
+
+class AddressError(ValueError):
+    """Something on file as an e-mail address is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +60,13 @@ class Mailer:
     def sender(self) -> str:
         return self._server.options.sender
 
-    async def send(self, message: EmailMessage) -> str:
-        """Hand it in; returns the server's answer. Raises aiosmtplib.SMTPException or OSError."""
+    async def send(self, message: EmailMessage) -> list[str]:
+        """Hand it in; returns those recipients, if not all, whom the server refused.
+
+        Raises aiosmtplib.SMTPException or OSError: nobody gets it, or nobody knows.
+        """
         options = self._server.options
-        _, answer = await aiosmtplib.send(
+        refused, _ = await aiosmtplib.send(
             message,
             hostname=options.host,
             port=options.port,
@@ -68,7 +77,7 @@ class Mailer:
             tls_context=self._tls,
             timeout=options.timeout,
         )
-        return answer
+        return list(refused)
 
     async def probe(self) -> None:
         """Connect, say hello, log in, and leave. Raises aiosmtplib.SMTPException or OSError."""
@@ -87,11 +96,11 @@ class Mailer:
             await client.noop()
 
     def message(self, order: Order, to: list[str], subject: str, body: str, clock: Clock, sender: str) -> EmailMessage:
-        """A plain-text message. Headers are set from cleaned values: a line break in them would be refused anyway."""
+        """A plain-text message. Headers are set from cleaned values, addresses are parsed. Raises AddressError."""
         options = self._server.options
         message = EmailMessage()
         message["From"] = Address(clean(options.sender_name or sender, 80), addr_spec=options.sender)
-        message["To"] = ", ".join(to)
+        message["To"] = [_recipient(address) for address in to]
         message["Subject"] = clean(subject, 200)
         message["Date"] = format_datetime(clock.now())
         domain = options.sender.rpartition("@")[2]
@@ -129,22 +138,42 @@ class EmailAdapter:
                 body = "\n".join([effect.body, *foot])
             case _:
                 return Failed(f"not an e-mail: {type(effect).__name__}")
-        message = self._mailer.message(order, to, subject, body, self._clock, policy.brokerage)
         try:
-            await self._mailer.send(message)
+            message = self._mailer.message(order, to, subject, body, self._clock, policy.brokerage)
+            refused = await self._mailer.send(message)
+        except AddressError as error:
+            return Failed(str(error))
+        except aiosmtplib.SMTPRecipientsRefused as error:
+            return self._refused(order, error.recipients)
         except aiosmtplib.SMTPResponseException as error:
-            # RFC 5321 section 4.2.1: 4yz may succeed later, 5yz never.
-            if 500 <= error.code < 600 and not isinstance(error, aiosmtplib.SMTPAuthenticationError):
-                return Failed(f"the mail server refused it: {error.code} {clean(error.message, 120)}")
-            return self._retry(order, error)
+            # A wrong password is mended by a person meanwhile: the order waits.
+            if isinstance(error, aiosmtplib.SMTPAuthenticationError):
+                return self._retry(order, error)
+            return self._refused(order, [error])
         except (aiosmtplib.SMTPException, OSError) as error:
             return self._retry(order, error)
+        if refused:
+            log.warning("recipients_refused", outbox_id=order.effect_id, refused=len(refused), of=len(to))
         return Done(ref=message["Message-ID"])
+
+    def _refused(self, order: Order, answers: Sequence[aiosmtplib.SMTPResponseException]) -> Outcome:
+        """RFC 5321 section 4.2.1: 4yz may succeed later, 5yz never."""
+        last = answers[-1]
+        if all(500 <= answer.code < 600 for answer in answers):
+            return Failed(f"the mail server refused it: {last.code} {clean(last.message, 120)}")
+        return self._retry(order, last)
 
     def _retry(self, order: Order, error: Exception) -> RetryAt:
         return RetryAt(
             self._clock.now() + retry_wait(order.attempts), f"{type(error).__name__}: {clean(str(error), 160)}"
         )
+
+
+def _recipient(address: str) -> Address:
+    try:
+        return Address(addr_spec=address)
+    except (ValueError, MessageError) as error:
+        raise AddressError(f"{clean(address, 80)!r} is no e-mail address") from error
 
 
 def _address(policy: Policy, key: str) -> str | None:

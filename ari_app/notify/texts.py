@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import timedelta
 
 import structlog
@@ -85,9 +85,11 @@ class TextAdapter:
 class TextInbox:
     """Takes texts and receipts into the journal."""
 
-    def __init__(self, recorder: Recorder, clock: Clock) -> None:
+    def __init__(self, recorder: Recorder, clock: Clock, senders: Collection[str] = ()) -> None:
+        """senders: gateways that send under one fixed sender, whatever number was dialled."""
         self._recorder = recorder
         self._clock = clock
+        self._senders = senders
 
     async def take(self, gateway: str, message: InboundText | Receipt) -> None:
         """Store it. Returns after the commit; raises StoreUnavailableError, and the sender has to bring it again."""
@@ -102,6 +104,8 @@ class TextInbox:
         recipient = numbering.canonical(message.destination, policy.region)
         entry = policy.entry_for(recipient)
         at = self._clock.now()
+        # Half a surrogate pair, from a text that was cut in two on its way, is no character and cannot be stored.
+        body = message.body[:LONGEST_BODY].encode("utf-8", "replace").decode()
 
         def job(db: Database, record: Record) -> list[Recorded | None]:
             people = (gateway, message.source, message.destination)
@@ -113,7 +117,7 @@ class TextInbox:
                 source_id=f"sms:{gateway}:{message.source_id}",
                 sender=sender.number or message.source[:40],
                 recipient=recipient,
-                body=message.body[:LONGEST_BODY],
+                body=body,
                 office=None if entry is None else entry.office,
             )
             return [record(event, None)]
@@ -135,7 +139,7 @@ class TextInbox:
             state=message.state.value,
             error=message.error,
             to=numbering.canonical(message.source, policy.region),
-            sender=numbering.canonical(message.destination, policy.region),
+            sender=None if gateway in self._senders else numbering.canonical(message.destination, policy.region),
             prefix=message.text,
         )
         at = self._clock.now()

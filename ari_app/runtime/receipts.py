@@ -24,7 +24,8 @@ class FinalReceipt:
     """A receipt that says the last word on one segment.
 
     refs: canonical ids that the segment may have, likeliest first. state: ``delivered`` or how it failed.
-    to, sender: of the text that it speaks of. prefix: the text's beginning, if the carrier repeats it.
+    to, sender: of the text that it speaks of; no sender where all texts go out under one. prefix: the text's beginning,
+    if the carrier repeats it.
     """
 
     gateway: str
@@ -32,7 +33,7 @@ class FinalReceipt:
     state: str
     error: str | None
     to: str
-    sender: str
+    sender: str | None
     prefix: str
 
 
@@ -78,7 +79,7 @@ def _proven(db: Database, receipt: FinalReceipt) -> Order | None:
         effect = order.effect
         if not isinstance(effect, SendText) or effect.gateway != receipt.gateway:
             continue
-        if effect.to != receipt.to or effect.sender != receipt.sender:
+        if effect.to != receipt.to or receipt.sender not in (None, effect.sender):
             continue
         if receipt.prefix and not effect.body.startswith(receipt.prefix):
             continue
