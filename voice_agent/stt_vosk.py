@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,6 +17,8 @@ from voice_agent.dialogue import plain
 from voice_agent.errors import EngineFailedError, EngineMissingError
 from voice_agent.heard import Heard, Word, mean_confidence
 from voice_agent.stt import SpeechLanes, speech_lanes
+from voice_agent.wideband import RATE as WIDE_RATE
+from voice_agent.wideband import Widener
 
 T = TypeVar("T")
 
@@ -37,6 +40,12 @@ class VoskModel:
         except ImportError as error:
             why = f"cannot be imported ({error})"
             raise EngineMissingError(_ENGINE, why, "install the Python package vosk") from error
+        self.rate = _rate(folder)
+        """Hertz, of the samples that a recogniser takes: 8,000, or 16,000 as Vosk's own small models do."""
+        if self.rate not in (RATE, WIDE_RATE):
+            raise EngineMissingError(
+                _ENGINE, f"the model in {folder} wants {self.rate} Hz, not {RATE} or {WIDE_RATE}", mend
+            )
         self._library = vosk
         vosk.SetLogLevel(-1)
         try:
@@ -51,9 +60,9 @@ class VoskModel:
         return all(self._model.vosk_model_find_word(word) >= 0 for word in phrase.split())
 
     def recogniser(self, grammar: str | None) -> Any:
-        """A new KaldiRecognizer for one utterance."""
+        """A new KaldiRecognizer for one utterance, which takes samples at ``rate``."""
         limits = () if grammar is None else (grammar,)
-        recogniser = self._library.KaldiRecognizer(self._model, RATE, *limits)
+        recogniser = self._library.KaldiRecognizer(self._model, self.rate, *limits)
         recogniser.SetWords(True)
         return recogniser
 
@@ -66,6 +75,7 @@ class VoskDecoder:
         self._strict = strict
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="vosk")
         self._recogniser: Any = None
+        self._widener: Widener | None = None
         self._said: list[dict[str, Any]] = []
 
     async def start(self) -> None:
@@ -93,9 +103,12 @@ class VoskDecoder:
         known = [text for text in dict.fromkeys(map(plain, phrases)) if text and self._model.knows(text)]
         use_grammar = self._strict and known and self._model.takes_grammar
         self._recogniser = self._model.recogniser(json.dumps([*known, _UNKNOWN]) if use_grammar else None)
+        self._widener = Widener() if self._model.rate == WIDE_RATE else None
         self._said = []
 
     def _feed(self, pcm: bytes) -> str:
+        if self._widener is not None:
+            pcm = self._widener.push(pcm)
         # True: Vosk's own end-pointing closed a sentence. The turn is ours to end; we go on, and keep what was said.
         if self._recogniser.AcceptWaveform(pcm):
             self._keep(self._recogniser.Result())
@@ -120,6 +133,17 @@ class VoskDecoder:
             return await asyncio.get_running_loop().run_in_executor(self._thread, work)
         except Exception as error:  # vosk raises bare Exceptions
             raise EngineFailedError(_ENGINE, f"{type(error).__name__}: {error}") from error
+
+
+def _rate(folder: Path) -> int:
+    """Hertz, of the samples that the model takes. Given any other, it fails at every utterance."""
+    conf = next((path for path in (folder / "conf/mfcc.conf", folder / "mfcc.conf") if path.is_file()), None)
+    options = (
+        {} if conf is None else dict(re.findall(r"^--([\w-]+)=(\S+)", conf.read_text(encoding="utf-8"), re.MULTILINE))
+    )
+    if options.get("allow-upsample") == "true":  # its maker trained it on telephone speech as well
+        return RATE
+    return int(options.get("sample-frequency", WIDE_RATE))  # Kaldi's default
 
 
 def _clean(text: str) -> str:

@@ -3,7 +3,8 @@
 Pure. Plain resampling leaves nothing above 4 kHz, and a recogniser that expects the hiss of an "s" there hears a "t": with
 it, flite's voices through mu-law are understood with 83 % of the words wrong. So a faint mirror image of the band below
 4 kHz is left above it on purpose, which is what a cheap interpolator does by accident: 51 % (and 29 % with the cepstral
-mean of a telephone line to start from; see ``pocketsphinx_worker.py``).
+mean of a telephone line to start from; see ``pocketsphinx_worker.py``). With a Vosk model of wideband speech, 27 % of the
+answers in ``tests/voice_agent/test_vosk.py`` are understood without it, 87 % with it.
 """
 
 from __future__ import annotations

@@ -28,6 +28,38 @@ def test_a_folder_without_a_model_is_named_with_its_mend(tmp_path: Path) -> None
         VoskModel(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("conf", "rate"),
+    [
+        ("--sample-frequency=8000\n", 8000),
+        ("--num-ceps=40\n--sample-frequency=16000\n", 16000),
+        ("--sample-frequency=16000\n--allow-upsample=true\n", 8000),
+        ("--num-ceps=40\n", 16000),
+    ],
+)
+def test_a_model_is_given_samples_at_the_rate_that_it_takes(conf: str, rate: int, folder: Path, tmp_path: Path) -> None:
+    model = tmp_path / "model"
+    shutil.copytree(folder, model)
+    (model / "conf/mfcc.conf").write_text(mfcc.NARROW.conf.split("\n", 1)[1] + conf)
+    assert VoskModel(model).rate == rate
+
+
+def test_a_model_for_another_rate_is_refused(folder: Path, tmp_path: Path) -> None:
+    model = tmp_path / "model"
+    shutil.copytree(folder, model)
+    (model / "conf/mfcc.conf").write_text("--sample-frequency=44100")
+    with pytest.raises(EngineMissingError, match="wants 44100 Hz, not 8000 or 16000"):
+        VoskModel(model)
+
+
+def test_a_model_may_have_its_files_in_one_folder_as_older_ones_do(folder: Path, tmp_path: Path) -> None:
+    for part in ("am/final.mdl", "graph/HCLG.fst", "graph/words.txt", "conf/mfcc.conf"):
+        shutil.copy(folder / part, tmp_path)
+    model = VoskModel(tmp_path)
+    assert model.rate == 8000
+    assert model.knows("buying")
+
+
 def test_a_broken_model_is_an_error_and_not_the_end_of_the_process(folder: Path, tmp_path: Path) -> None:
     broken = tmp_path / "model"
     shutil.copytree(folder, broken)
@@ -57,5 +89,6 @@ def test_a_transducer_is_written_as_openfst_reads_it() -> None:
 
 
 def test_features_have_a_row_for_each_whole_window() -> None:
-    assert mfcc.mfcc(np.zeros(199, np.int16)).shape == (0, 40)
-    assert mfcc.mfcc(np.ones(8000, np.int16)).shape == (98, 40)
+    assert mfcc.NARROW.mfcc(np.zeros(199, np.int16)).shape == (0, 40)
+    assert mfcc.NARROW.mfcc(np.ones(8000, np.int16)).shape == (98, 40)
+    assert mfcc.WIDE.mfcc(np.ones(16000, np.int16)).shape == (98, 40)

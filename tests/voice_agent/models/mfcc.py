@@ -1,40 +1,87 @@
-"""Kaldi's MFCC features in numpy, for the one configuration that the small Vosk model has (see ``CONF``)."""
+"""Kaldi's MFCC features in numpy, for the two configurations that the small Vosk models have."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
-RATE = 8000
-WINDOW, SHIFT, SIZE = 200, 80, 256
-"""Samples: 25 ms every 10 ms, in a transform of 256."""
 BINS = CEPSTRA = 40
-LOW, HIGH = 20.0, 3960.0
-
-CONF = f"""\
---sample-frequency={RATE}
---use-energy=false
---num-mel-bins={BINS}
---num-ceps={CEPSTRA}
---low-freq={LOW:g}
---high-freq={HIGH:g}
---dither=0
-"""
+LOW = 20.0
 
 Matrix = npt.NDArray[np.float32]
 
 
+@dataclass(frozen=True)
+class Features:
+    """For samples at ``rate`` hertz: 25 ms every 10 ms, in a transform of ``size``, up to ``high`` hertz."""
+
+    rate: int
+    size: int
+    high: float
+
+    @property
+    def window(self) -> int:
+        """Samples."""
+        return self.rate // 40
+
+    @property
+    def shift(self) -> int:
+        """Samples."""
+        return self.rate // 100
+
+    @property
+    def conf(self) -> str:
+        """``conf/mfcc.conf``."""
+        options = {
+            "sample-frequency": f"{self.rate}",
+            "use-energy": "false",
+            "num-mel-bins": f"{BINS}",
+            "num-ceps": f"{CEPSTRA}",
+            "low-freq": f"{LOW:g}",
+            "high-freq": f"{self.high:g}",
+            "dither": "0",
+        }
+        return "".join(f"--{name}={value}\n" for name, value in options.items())
+
+    def mfcc(self, samples: npt.NDArray[np.int16]) -> Matrix:
+        """One row of 40 for each whole window."""
+        count = 1 + (len(samples) - self.window) // self.shift if len(samples) >= self.window else 0
+        at = np.arange(count)[:, None] * self.shift + np.arange(self.window)
+        frames = samples.astype(np.float64)[at]
+        frames -= frames.mean(axis=1, keepdims=True)
+        before = np.concatenate([frames[:, :1], frames[:, :-1]], axis=1)
+        frames = (frames - 0.97 * before) * self._taper
+        power = np.abs(np.fft.rfft(frames, self.size)[:, : self.size // 2]) ** 2
+        mel = np.log(np.maximum(power @ self._filters.T, np.finfo(np.float32).eps))
+        return (mel @ _cosines().T).astype(np.float32)
+
+    @cached_property
+    def _taper(self) -> npt.NDArray[np.float64]:
+        """Kaldi's own, "povey"."""
+        turn = 2 * np.pi * np.arange(self.window) / (self.window - 1)
+        return np.asarray((0.5 - 0.5 * np.cos(turn)) ** 0.85)
+
+    @cached_property
+    def _filters(self) -> npt.NDArray[np.float64]:
+        """Triangles that are straight on the mel scale; the highest frequency has no part in them."""
+        edges = np.linspace(_mel(LOW), _mel(self.high), BINS + 2)
+        at = _mel(np.arange(self.size // 2) * self.rate / self.size)
+        left, centre, right = edges[:-2, None], edges[1:-1, None], edges[2:, None]
+        up, down = (at - left) / (centre - left), (right - at) / (right - centre)
+        return np.maximum(0.0, np.minimum(up, down))
+
+
+NARROW = Features(8000, 256, 3960.0)
+"""Of a model for telephones."""
+WIDE = Features(16000, 512, 7600.0)
+"""As Vosk's own small models have them."""
+
+
 def _mel(hertz: npt.NDArray[np.float64] | float) -> npt.NDArray[np.float64]:
     return np.asarray(1127.0 * np.log1p(np.asarray(hertz) / 700.0))
-
-
-def _filters() -> npt.NDArray[np.float64]:
-    """Triangles that are straight on the mel scale; the highest frequency has no part in them."""
-    edges = np.linspace(_mel(LOW), _mel(HIGH), BINS + 2)
-    at = _mel(np.arange(SIZE // 2) * RATE / SIZE)
-    left, centre, right = edges[:-2, None], edges[1:-1, None], edges[2:, None]
-    up, down = (at - left) / (centre - left), (right - at) / (right - centre)
-    return np.maximum(0.0, np.minimum(up, down))
 
 
 def _cosines() -> npt.NDArray[np.float64]:
@@ -43,19 +90,3 @@ def _cosines() -> npt.NDArray[np.float64]:
     rows = np.cos(np.pi / BINS * (at + 0.5) * order) * np.sqrt(2.0 / BINS)
     rows[0] = np.sqrt(1.0 / BINS)
     return np.asarray(rows * (1 + 11.0 * np.sin(np.pi * order / 22.0)))
-
-
-_WINDOW = (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(WINDOW) / (WINDOW - 1))) ** 0.85  # Kaldi's own, "povey"
-_FILTERS, _COSINES = _filters(), _cosines()
-
-
-def mfcc(samples: npt.NDArray[np.int16]) -> Matrix:
-    """One row of 40 for each whole window."""
-    count = 1 + (len(samples) - WINDOW) // SHIFT if len(samples) >= WINDOW else 0
-    frames = samples.astype(np.float64)[np.arange(count)[:, None] * SHIFT + np.arange(WINDOW)]
-    frames -= frames.mean(axis=1, keepdims=True)
-    before = np.concatenate([frames[:, :1], frames[:, :-1]], axis=1)
-    frames = (frames - 0.97 * before) * _WINDOW
-    power = np.abs(np.fft.rfft(frames, SIZE)[:, : SIZE // 2]) ** 2
-    mel = np.log(np.maximum(power @ _FILTERS.T, np.finfo(np.float32).eps))
-    return (mel @ _COSINES.T).astype(np.float32)

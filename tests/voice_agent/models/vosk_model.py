@@ -30,7 +30,7 @@ import pocketsphinx
 import soxr  # type: ignore[import-untyped]
 
 from tests.voice_agent.models import mfcc, openfst
-from tests.voice_agent.models.mfcc import Matrix
+from tests.voice_agent.models.mfcc import NARROW, Features, Matrix
 from tests.voice_agent.models.openfst import EPSILON, Fst
 from voice_agent.audio import decode_ulaw, encode_ulaw
 
@@ -75,9 +75,10 @@ def sentences() -> list[str]:
 
 @dataclass(frozen=True)
 class Recording:
-    """8 kHz samples, and which sound ends when, in seconds."""
+    """Samples at ``rate`` hertz, and which sound ends when, in seconds."""
 
     samples: npt.NDArray[np.float32]
+    rate: int
     sounds: tuple[tuple[str, float], ...]
 
 
@@ -90,29 +91,33 @@ def record(text: str, voice: str) -> Recording:
             samples = np.frombuffer(file.readframes(file.getnframes()), "<i2").astype(np.float32)
             rate = file.getframerate()
     sounds = tuple((_phone(name), float(end)) for name, end in re.findall(r"(\w+):([\d.]+)", told))
-    return Recording(np.asarray(soxr.resample(samples, rate, mfcc.RATE)), sounds)
+    return Recording(samples, rate, sounds)
 
 
 def _phone(name: str) -> str:
     return {"pau": SILENCE, "ax": "ah"}.get(name, name)
 
 
-def copies(recording: Recording, random: np.random.Generator) -> Iterator[tuple[Matrix, npt.NDArray[np.int64]]]:
-    """Features and the state of each frame, heard through telephones of different kinds."""
+def copies(
+    recording: Recording, features: Features, random: np.random.Generator
+) -> Iterator[tuple[Matrix, npt.NDArray[np.int64]]]:
+    """Features and the state of each frame, heard through lines of different kinds: mu-law where they are narrow."""
     for _ in range(COPIES):
         speed = random.uniform(0.9, 1.12)
-        samples = np.asarray(soxr.resample(recording.samples, mfcc.RATE * speed, mfcc.RATE))
+        samples = np.asarray(soxr.resample(recording.samples, recording.rate * speed, features.rate))
         level = 10 ** (random.uniform(-30, -14) / 20) * 32768 / max(1.0, float(np.sqrt(np.mean(samples**2))))
         noisy = samples * level + random.normal(0, 10 ** random.uniform(0.3, 1.8), len(samples))
-        heard = np.frombuffer(decode_ulaw(encode_ulaw(np.clip(noisy, -32768, 32767).astype("<i2").tobytes())), "<i2")
-        features = mfcc.mfcc(heard)
-        middles = (np.arange(len(features)) * mfcc.SHIFT + mfcc.WINDOW / 2) / mfcc.RATE * speed
+        heard = np.clip(noisy, -32768, 32767).astype("<i2")
+        if features is NARROW:
+            heard = np.frombuffer(decode_ulaw(encode_ulaw(heard.tobytes())), "<i2")
+        rows = features.mfcc(heard)
+        middles = (np.arange(len(rows)) * features.shift + features.window / 2) / features.rate * speed
         ends = np.array([end for _, end in recording.sounds])
         begins = np.concatenate([[0.0], ends[:-1]])
         which = np.minimum(np.searchsorted(ends, middles), len(ends) - 1)
         part = (middles - begins[which]) / np.maximum(ends[which] - begins[which], 1e-3)
         states = np.clip((part * STATES).astype(int), 0, STATES - 1)
-        yield features, np.array([PHONES.index(recording.sounds[i][0]) for i in which]) * STATES + states
+        yield rows, np.array([PHONES.index(recording.sounds[i][0]) for i in which]) * STATES + states
 
 
 def spliced(features: Matrix) -> Matrix:
@@ -293,14 +298,14 @@ MODEL_CONF = """\
 """
 
 
-def make_vosk_model(folder: Path) -> None:
+def make_vosk_model(folder: Path, features: Features) -> None:
     """Records, trains and writes."""
     random = np.random.default_rng(7)
     texts = sentences()
     with ThreadPoolExecutor(2) as pool:
         recordings = list(pool.map(lambda one: record(*one), [(text, voice) for text in texts for voice in VOICES]))
-    heard = [copy for recording in recordings for copy in copies(recording, random)]
-    inputs = np.concatenate([spliced(features) for features, _ in heard])
+    heard = [copy for recording in recordings for copy in copies(recording, features, random)]
+    inputs = np.concatenate([spliced(rows) for rows, _ in heard])
     states = np.concatenate([state for _, state in heard])
     layers = train(inputs, states, random)
     priors = np.bincount(states, minlength=len(PHONES) * STATES).astype(np.float32) + 50.0
@@ -312,21 +317,21 @@ def make_vosk_model(folder: Path) -> None:
     (folder / "graph/HCLG.fst").write_bytes(decoding_graph(texts, ways, numbers).to_bytes())
     symbols = {"<eps>": 0, **numbers}
     (folder / "graph/words.txt").write_text("".join(f"{word} {n}\n" for word, n in symbols.items()), encoding="utf-8")
-    (folder / "conf/mfcc.conf").write_text(mfcc.CONF, encoding="utf-8")
+    (folder / "conf/mfcc.conf").write_text(features.conf, encoding="utf-8")
     (folder / "conf/model.conf").write_text(MODEL_CONF, encoding="utf-8")
 
 
-def cached_vosk_model() -> Path:
+def cached_vosk_model(features: Features = NARROW) -> Path:
     """The model's folder, made if it is not there. One process makes it, the others wait."""
     sources = b"".join(Path(str(module)).read_bytes() for module in (__file__, mfcc.__file__, openfst.__file__))
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ringback"
-    folder = cache / f"test-vosk-{hashlib.sha256(sources).hexdigest()[:12]}"
+    folder = cache / f"test-vosk-{features.rate}-{hashlib.sha256(sources).hexdigest()[:12]}"
     cache.mkdir(parents=True, exist_ok=True)
     with (cache / "test-vosk.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not folder.exists():
             with tempfile.TemporaryDirectory(dir=cache) as work:
                 made = Path(work, "model")
-                make_vosk_model(made)
+                make_vosk_model(made, features)
                 made.rename(folder)
     return folder
