@@ -54,8 +54,17 @@ class Lane:
 class Dispatcher:
     """Runs the lanes."""
 
-    def __init__(self, store: Store, recorder: Recorder, clock: Clock, lanes: Sequence[Lane]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        recorder: Recorder,
+        clock: Clock,
+        lanes: Sequence[Lane],
+        poll_seconds: float = POLL_SECONDS,
+    ) -> None:
+        """poll_seconds: how long a lane that nobody wakes waits before it looks again."""
         self._store = store
+        self._poll_seconds = poll_seconds
         self._recorder = recorder
         self._clock = clock
         self._lanes = {lane.kind: lane for lane in lanes}
@@ -125,21 +134,21 @@ class Dispatcher:
     async def _claim(self, lane: Lane, room: int) -> tuple[list[tuple[Order, Refused | None]], float]:
         """Orders to carry out now; and, if there are none, how long to wait for the next, in seconds."""
         if room < max(1, lane.at_once // FEW):
-            return [], POLL_SECONDS  # the end of any act rings the bell
+            return [], self._poll_seconds  # the end of any act rings the bell
         now = self._clock.now()
         upcoming = await self._store.read(lambda db: outbox.next_todo(db, lane.kind))
         if upcoming is None:
-            return [], POLL_SECONDS
+            return [], self._poll_seconds
         wait = (upcoming - now).total_seconds()
         if wait > 0:
-            return [], min(POLL_SECONDS, wait)
+            return [], min(self._poll_seconds, wait)
         lease_until = now + timedelta(seconds=lane.lease_seconds)
 
         def job(db: Database) -> list[tuple[Order, Refused | None]]:
             return [(order, barred(db, order)) for order in outbox.claim(db, lane.kind, now, lease_until, room)]
 
         # A row that is due and is not claimed waits for an earlier one of its lead: the bell rings when that has ended.
-        return await self._store.write(job), POLL_SECONDS
+        return await self._store.write(job), self._poll_seconds
 
     async def _carry_out(self, lane: Lane, order: Order, refused: Refused | None) -> None:
         bound = log.bind(outbox_id=order.effect_id, lead_id=order.lead_id, kind=order.kind, attempt=order.attempts)

@@ -25,7 +25,8 @@ BATCH = 64
 class TimerLoop:
     """Turns due timers into events."""
 
-    def __init__(self, store: Store, recorder: Recorder, clock: Clock) -> None:
+    def __init__(self, store: Store, recorder: Recorder, clock: Clock, poll_seconds: float = POLL_SECONDS) -> None:
+        self._poll_seconds = poll_seconds
         self._store = store
         self._recorder = recorder
         self._clock = clock
@@ -58,7 +59,9 @@ class TimerLoop:
                     raise error
             return 0.0
         upcoming = await self._store.read(lambda db: timers.next_due(db, without))
-        return POLL_SECONDS if upcoming is None else min(POLL_SECONDS, (upcoming - self._clock.now()).total_seconds())
+        if upcoming is None:
+            return self._poll_seconds
+        return min(self._poll_seconds, (upcoming - self._clock.now()).total_seconds())
 
     async def _fire(self, timer: Timer) -> StoreUnavailableError | None:
         fired = TimerFired(
