@@ -182,8 +182,10 @@ def _key(draft: Draft, event: KeyPressed) -> None:
     elif event.key == KEY_CALL_NOW and event.call_id == lead.call_id:
         # A press is an answer to the notice, so the notice was heard, wherever in it the press came.
         draft.lead = replace(lead, pressed_one_at=event.at, notice_heard=True)
-        if not _still_to_call(draft.lead) and lead.callback is not Progress.PENDING:
-            plan.place_callback(draft)
+        if _still_to_call(draft.lead) or lead.callback is Progress.PENDING:
+            return
+        if not plan.place_callback(draft) and not plan.tells_soon(draft):
+            draft.alert(AlertReason.WANTS_PERSON)
 
 
 def _still_to_call(lead: Lead) -> bool:
@@ -289,7 +291,8 @@ def _receipt(draft: Draft, event: ReceiptReceived) -> None:
         return
     draft.lead = replace(lead, text=Progress.FAILED)
     draft.explain("text", "refused", "ELG-05", f"the network did not deliver it ({event.state})")
-    draft.alert(AlertReason.TEXT_FAILED)
+    if not plan.tells_soon(draft):
+        draft.alert(AlertReason.TEXT_FAILED)
 
 
 def _no_more(draft: Draft, number: E164, source: str, *, tell_crm: bool = True) -> None:
@@ -319,15 +322,17 @@ def _settled(draft: Draft, event: EffectSettled) -> None:
     if event.effect_id == lead.text_effect:
         if lead.text in (Progress.PENDING, Progress.IN_DOUBT, Progress.CANCELLED):
             draft.lead = replace(lead, text=_OUTCOMES[event.outcome])
-        if event.outcome == "in_doubt":
-            draft.explain("text", "held", "DBT-01", "nobody knows whether it went out: it is not sent again")
-        if event.outcome in ("in_doubt", "failed") and not plan.tells_soon(draft):
-            draft.alert(AlertReason.TEXT_IN_DOUBT if event.outcome == "in_doubt" else AlertReason.TEXT_FAILED)
+            if event.outcome == "in_doubt":
+                draft.explain("text", "held", "DBT-01", "nobody knows whether it went out: it is not sent again")
+            if event.outcome in ("in_doubt", "failed") and not plan.tells_soon(draft):
+                draft.alert(AlertReason.TEXT_IN_DOUBT if event.outcome == "in_doubt" else AlertReason.TEXT_FAILED)
         if lead.stage is Stage.TEXTING:
             draft.disarm()
             plan.advance(draft)
-    elif event.effect_id == lead.callback_effect and event.outcome != "done":
+    elif event.effect_id == lead.callback_effect and lead.callback is Progress.PENDING and event.outcome != "done":
         draft.lead = replace(lead, callback=_OUTCOMES[event.outcome])
+        if event.outcome in ("in_doubt", "failed") and not plan.tells_soon(draft):
+            draft.alert(AlertReason.CALLBACK_LOST)
         if lead.stage is Stage.CALLING:
             draft.disarm()
             plan.advance(draft)

@@ -150,7 +150,7 @@ def _reason(draft: Draft) -> AlertReason:
 
 def tells_soon(draft: Draft) -> bool:
     """Whether the plan tells a person before it waits for the next time: then nobody is told twice."""
-    if draft.lead.stage is Stage.IDLE:
+    if draft.lead.stage in (Stage.IDLE, Stage.WAITING):
         return False
     for step in draft.lead.plan[draft.lead.cursor :]:
         if isinstance(step, WaitStep):
@@ -226,7 +226,8 @@ def place_callback(draft: Draft) -> bool:
         ruling = gate.Refuse("AGE-01", "the missed call is too long ago for a callback")
     draft.explain_ruling("callback", ruling)
     if not isinstance(ruling, gate.Allow):
-        draft.lead = replace(draft.lead, callback=Progress.REFUSED)
+        if lead.callback is Progress.NONE:  # what became of an earlier one stays known
+            draft.lead = replace(lead, callback=Progress.REFUSED)
         return False
     assert lead.number is not None
     group = policy.groups.get(lead.group or "")

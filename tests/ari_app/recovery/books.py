@@ -132,6 +132,8 @@ class Books:
     turns: dict[str, str] = field(default_factory=dict)
     sources: set[str] = field(default_factory=set)
     count: int = 0
+    only: LeadId | None = None
+    """The lead that every event goes to, whatever it names."""
 
     # ----------------------------------------------------------------------------------------------------- what happens
     def call(self, kind: type[InboundCall], *, dialled: str = MAIN, call_id: str | None = None, **more: Any) -> Step:
@@ -299,6 +301,7 @@ class Books:
     def record(self, event: Event, lead_id: LeadId | None = None) -> Step:
         """Step the lead that ``event`` belongs to, and write everything down."""
         self._expire()
+        lead_id = lead_id or self.only
         lead = self.leads.get(lead_id) if lead_id is not None else self._lead_of(event)
         office_key = lead.office if lead is not None else getattr(event, "office", None)
         group = lead.group if lead is not None and lead.group is not None else self._group(event)
