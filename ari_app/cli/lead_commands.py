@@ -53,7 +53,7 @@ def leads(cli: Cli, limit: int, number: str | None, open_only: bool, as_json: bo
         table.add_column(title, no_wrap=True)
     for row in rows:
         one = row.lead
-        when = (one.plan_at or one.opened_at).astimezone(cli.zone)
+        when = (one.missed_at or one.opened_at).astimezone(cli.zone)
         table.add_row(
             str(one.lead_id),
             f"{when:%m-%d %H:%M:%S}",

@@ -42,6 +42,7 @@ class InboundCall(Happening):
 
     call_id: Asterisk's linkedid. caller: None when no usable number came. kind: of the caller's number. dialled: as
     E.164 when it can be. office, entry: of the number entry that matched; None for an unrouted call.
+    occurred_at: when it happened, if we learned of it only at ``at``, from Asterisk's ledger; None: it was seen.
     """
 
     call_id: str
@@ -50,6 +51,7 @@ class InboundCall(Happening):
     dialled: str
     office: str | None
     entry: str | None
+    occurred_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +59,8 @@ class CallMissed(InboundCall):
     """The verdict on a call is a miss that counts. source_id ``call:<linkedid>``.
 
     rings: rings that were over. ring_seconds: since the first phone rang. on_line: the caller is still there.
-    plan: the plan to follow. caller_name: as the network gave it, untrusted.
+    plan: the plan to follow. caller_name: as the network gave it, untrusted. reached_since: the phone at which the caller
+    reached a person after this call, when we learned of both later.
     """
 
     verdict: Verdict
@@ -68,6 +71,7 @@ class CallMissed(InboundCall):
     source: str | None
     listing: str | None
     caller_name: str | None
+    reached_since: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,7 +31,8 @@ class Lead:
     call_id, on_line: the missed call heard of last, and whether its caller is still on the line.
     timer: the plan's timer that is armed.
     plan, cursor: the steps taken over when the plan began (a reload does not touch them), and the next one.
-    plan_at: the missed call that the plan answers. waited_seconds: sum of the waits before the cursor.
+    plan_at: when the plan began; waits count from there. missed_at: the missed call that it answers, which is earlier when
+    we learned of it late. waited_seconds: sum of the waits before the cursor.
     """
 
     lead_id: LeadId
@@ -53,6 +54,7 @@ class Lead:
     plan: tuple[PlanStep, ...] = ()
     cursor: int = 0
     plan_at: datetime | None = None
+    missed_at: datetime | None = None
     waited_seconds: float = 0.0
 
     call_id: str | None = None
@@ -92,7 +94,7 @@ class Lead:
             listing=self.listing,
             agent=self.agent,
             verdict=self.verdict,
-            missed_at=self.plan_at,
+            missed_at=self.missed_at or self.plan_at,
             misses=self.misses,
             text=self.text,
             callback=self.callback,

@@ -127,6 +127,10 @@ def _apply(draft: Draft, event: Event) -> None:
 def _missed(draft: Draft, event: CallMissed) -> None:
     lead = draft.lead
     draft.lead = lead = replace(lead, misses=lead.misses + 1, name=lead.name or draft.facts.name or event.caller_name)
+    if event.reached_since is not None:
+        draft.explain("plan", "skipped", "AGE-03", "the caller has reached a person since")
+        _reached(draft, event.reached_since)
+        return
     window_until = draft.facts.text_window_until
     busy = lead.stage is not Stage.IDLE or Progress.PENDING in (lead.text, lead.callback)
     if busy or (window_until is not None and event.at < window_until):
@@ -149,7 +153,8 @@ def _missed(draft: Draft, event: CallMissed) -> None:
         verdict=event.verdict,
     )
     draft.assign()
-    plan.take_over(draft, draft.policy.plans.get(event.plan, plan.without_settings(event.plan)))
+    steps = draft.policy.plans.get(event.plan, plan.without_settings(event.plan))
+    plan.take_over(draft, steps, event.occurred_at or event.at)
     if event.on_line and draft.policy.text_rules.hold_seconds > 0:
         draft.lead = replace(draft.lead, stage=Stage.LISTENING)
         draft.arm(PlanTimer.LISTEN, draft.policy.text_rules.hold_seconds)

@@ -40,7 +40,7 @@ def resume(draft: Draft) -> None:
     advance(draft)
 
 
-def take_over(draft: Draft, plan: Plan) -> None:
+def take_over(draft: Draft, plan: Plan, missed_at: datetime) -> None:
     """Give the lead ``plan`` from its beginning, with nothing of an earlier run."""
     draft.lead = replace(
         draft.lead,
@@ -49,6 +49,7 @@ def take_over(draft: Draft, plan: Plan) -> None:
         cursor=0,
         waited_seconds=0.0,
         plan_at=draft.at,
+        missed_at=missed_at,
         notice_heard=False,
         pressed_one_at=None,
         text=Progress.NONE,
@@ -150,8 +151,11 @@ def _reason(draft: Draft) -> AlertReason:
 
 def tells_soon(draft: Draft) -> bool:
     """Whether the plan tells a person before it waits for the next time: then nobody is told twice."""
-    if draft.lead.stage in (Stage.IDLE, Stage.WAITING):
-        return False
+    return draft.lead.stage not in (Stage.IDLE, Stage.WAITING) and _alert_follows(draft)
+
+
+def _alert_follows(draft: Draft) -> bool:
+    """Whether an alert stands before the plan's next wait."""
     for step in draft.lead.plan[draft.lead.cursor :]:
         if isinstance(step, WaitStep):
             return False
@@ -162,7 +166,7 @@ def tells_soon(draft: Draft) -> bool:
 
 def _text(draft: Draft, step: TextStep) -> bool:
     lead, facts, rules = draft.lead, draft.facts, draft.policy.text_rules
-    names = {step.template, step.after_hours}
+    names = {step.template, step.after_hours, step.late or step.template}
     if not names <= draft.policy.texts.keys():
         draft.explain("text", "refused", "PLAN", f"the settings have no text {' or '.join(sorted(names))} any more")
         draft.lead = replace(lead, text=Progress.REFUSED)
@@ -171,16 +175,22 @@ def _text(draft: Draft, step: TextStep) -> bool:
         draft.explain("text", "skipped", "CNS-04", "the caller asked for a call and took it")
         return False
     ruling = gate.may_text_back(facts, draft.policy, draft.at)
+    late = _late(draft)
+    if late and not isinstance(ruling, gate.Refuse) and (step.late is None or _too_late(draft)):
+        ruling = gate.Refuse("AGE-02", "the missed call is too long ago for a text: a person is told")
     draft.explain_ruling("text", ruling)
     if isinstance(ruling, gate.Refuse):
         draft.lead = replace(draft.lead, text=Progress.REFUSED)
+        if ruling.rule == "AGE-02" and not _alert_follows(draft):
+            draft.alert(AlertReason.MISSED)
         return False
     assert lead.number is not None
     assert facts.gateway is not None
     held = ruling.until if isinstance(ruling, gate.Hold) else None
     goes_at = held or draft.at
     is_open = draft.policy.office(lead.office).hours.is_open(goes_at)
-    template = draft.policy.texts[step.template if is_open else step.after_hours]
+    chosen = step.template if is_open else step.after_hours
+    template = draft.policy.texts[step.late if late and step.late is not None else chosen]
     effect = draft.order(
         SendText(
             purpose=TextPurpose.TEXT_BACK,
@@ -202,6 +212,14 @@ def _text(draft: Draft, step: TextStep) -> bool:
     return True
 
 
+def _late(draft: Draft) -> bool:
+    return draft.at - missed_at(draft) > timedelta(seconds=draft.policy.text_rules.late_seconds)
+
+
+def _too_late(draft: Draft) -> bool:
+    return draft.at - missed_at(draft) > timedelta(seconds=draft.policy.text_rules.too_late_seconds)
+
+
 def _call(draft: Draft) -> bool:
     if draft.lead.on_line:
         # The notice may still be playing, and a key may still come: nobody is called while on the line with us.
@@ -221,7 +239,7 @@ def place_callback(draft: Draft) -> bool:
     ruling = gate.may_call_back(
         draft.facts, policy, draft.at, notice_heard=lead.notice_heard, pressed_one_at=lead.pressed_one_at
     )
-    expires_at = since(draft) + timedelta(seconds=policy.callback.expires_seconds)
+    expires_at = missed_at(draft) + timedelta(seconds=policy.callback.expires_seconds)
     if isinstance(ruling, gate.Allow) and draft.at >= expires_at:
         ruling = gate.Refuse("AGE-01", "the missed call is too long ago for a callback")
     draft.explain_ruling("callback", ruling)
@@ -235,7 +253,7 @@ def place_callback(draft: Draft) -> bool:
         PlaceCallback(
             to=lead.number,
             caller_id=lead.dialled,
-            missed_at=since(draft),
+            missed_at=missed_at(draft),
             office=lead.office,
             name=first_name(lead.name),
             listing=lead.listing,
@@ -282,7 +300,7 @@ def values(draft: Draft, goes_at: datetime) -> dict[str, str | None]:
         "phone": policy.phone,
         "name": first_name(lead.name),
         "listing": lead.listing,
-        "time": clock_face(since(draft).astimezone(office.hours.zone)),
+        "time": clock_face(missed_at(draft).astimezone(office.hours.zone)),
         "open_time": None if opens_at is None else opening_words(opens_at, goes_at, office.hours.zone),
         "agent": None if agent is None else agent.name,
     }
@@ -321,5 +339,10 @@ def _holds(draft: Draft, condition: Condition) -> bool:
 
 
 def since(draft: Draft) -> datetime:
-    """The missed call that the plan answers."""
+    """When the plan began."""
     return draft.lead.plan_at or draft.at
+
+
+def missed_at(draft: Draft) -> datetime:
+    """The missed call that the plan answers."""
+    return draft.lead.missed_at or since(draft)

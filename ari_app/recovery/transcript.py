@@ -71,9 +71,9 @@ def _event_details(event: Event) -> str:
     match event:
         case CallMissed(verdict=verdict, rings=rings, on_line=on_line):
             there = ", caller on the line" if on_line else ""
-            return f"{_route(event)} {verdict} after {rings} rings{there}"
+            return f"{_route(event)} {verdict} after {rings} rings{there}{_learned(event)}"
         case CallClosed(verdict=verdict, rings=rings, answered_by=by):
-            return f"{_route(event)} {verdict} after {rings} rings" + (f" by {by}" if by else "")
+            return f"{_route(event)} {verdict} after {rings} rings{f' by {by}' if by else ''}{_learned(event)}"
         case CallAnswered(by=by):
             return f"{_route(event)} by {by}"
         case PromptPlayed(prompt=prompt, whole=whole, audio_sha256=digest):
@@ -149,6 +149,15 @@ def snake(name: str) -> str:
 
 def _route(event: InboundCall) -> str:
     return f"{event.caller or event.kind.value} → {event.dialled}"
+
+
+def _learned(event: InboundCall) -> str:
+    """How late we learned of it."""
+    if event.occurred_at is None:
+        return ""
+    since = event.reached_since if isinstance(event, CallMissed) else None
+    minutes = (event.at - event.occurred_at).total_seconds() / 60
+    return f", learned {minutes:.0f} min later" + (f", reached {since} since" if since else "")
 
 
 def _quote(text: str) -> str:

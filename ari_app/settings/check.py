@@ -143,6 +143,7 @@ class _Check:
                 yield from self._refers((*path, "text"), step.text, templates.texts, "one of templates.texts")
                 path_after = (*path, "after_hours")
                 yield from self._refers(path_after, step.after_hours, templates.texts, "one of templates.texts")
+                yield from self._refers((*path, "late"), step.late, templates.texts, "one of templates.texts")
                 yield from self._refers((*path, "email"), step.email, templates.emails, "one of templates.emails")
                 yield from self._refers((*path, "alert"), step.alert, told, "agent, an agent or a group")
                 if step.text is not None and not document.text_routes:

@@ -65,6 +65,8 @@ def compile_policy(document: Document) -> Policy:
             outcome_seconds=document.texts.outcome,
             hold_seconds=document.texts.hold,
             expires_seconds=document.texts.expires,
+            late_seconds=document.texts.late,
+            too_late_seconds=document.texts.too_late,
             replies_per_day=document.texts.replies_per_day,
         ),
         callback=CallbackRules(

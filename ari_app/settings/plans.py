@@ -44,6 +44,8 @@ class StepSection(Section):
     text: Name | None = None
     after_hours: Name | None = None
     """Beside ``text``: the template while the office is closed."""
+    late: Name | None = None
+    """Beside ``text``: the template for a miss that Ringback learned of late (texts.late). None: a person is told instead."""
     call: bool | None = None
     alert: Name | None = None
     """``agent`` (the one assigned), or the name of an agent or group."""
@@ -81,12 +83,14 @@ class StepSection(Section):
             raise ValueError("unless belongs to a wait")
         if self.after_hours is not None and self.text is None:
             raise ValueError("after_hours belongs to a text")
+        if self.late is not None and self.text is None:
+            raise ValueError("late belongs to a text")
         return self
 
     def compile(self) -> PlanStep:
         """The step as the core knows it."""
         if self.text is not None:
-            return TextStep(self.text, self.after_hours or self.text)
+            return TextStep(self.text, self.after_hours or self.text, self.late)
         if self.alert is not None:
             return AlertStep(self.alert)
         if self.wait is not None:

@@ -27,6 +27,10 @@ class TextsSection(Section):
     """How long a text waits for a caller who still listens to the prompt, and may press 9. 0: it never waits."""
     expires: Duration = Field(default=900.0, ge=10)
     """A text that could not be handed over by then is dropped, and a person is told."""
+    late: Duration = Field(default=900.0, ge=60)
+    """A miss that is older when its text is due, because Ringback was away, gets the step's ``late`` wording (AGE-02)."""
+    too_late: Duration = Field(default=4 * 3600.0, ge=60)
+    """A miss older than this is not texted at all: a person is told."""
     replies_per_day: int = Field(default=5, ge=1, le=50)
     """Automatic replies to one number in 24 hours."""
 

@@ -211,6 +211,9 @@ class _Teller:
             "entry": entry.key if entry else None,
         }
         words = rest.replace(",", "").split()
+        later = re.search(r", learned (\d+) min later(?:, reached (\d+) since)?", rest)
+        if later is not None:
+            common["occurred_at"] = at - timedelta(minutes=int(later[1]))
         match name:
             case "call_missed":
                 assert entry is not None
@@ -226,6 +229,7 @@ class _Teller:
                     source=entry.source,
                     listing=entry.listing,
                     caller_name=None,
+                    reached_since=later[2] if later is not None else None,
                 )
             case "call_closed":
                 return CallClosed(
