@@ -96,7 +96,8 @@ class CallbackSession:
         self.leg = f"callback-{effect_id}"
         self._bridge = f"callback-{effect_id}-talk"
         self._bridged = False
-        self._answered = asyncio.Event()
+        self._decided = asyncio.Event()
+        self._taken = False
         self._over = asyncio.Event()
         self._aborted = asyncio.Event()
         self._end: LegEnd = LegEnd.UNREACHABLE
@@ -117,7 +118,7 @@ class CallbackSession:
     def abort(self) -> None:
         """The person is calling us: stop ringing them. Nothing once they have answered."""
         self._aborted.set()
-        self._answered.set()
+        self._decided.set()
 
     # ------------------------------------------------------------------------------------------------------------- events
     def deliver(self, event: AriEvent) -> None:
@@ -127,7 +128,8 @@ class CallbackSession:
         channel = event.channel.id
         match event:
             case StasisStart() if channel == self.leg:
-                self._answered.set()
+                self._taken = True
+                self._decided.set()
             case StasisStart() if channel == self._media:
                 self._media_ready.set()
             case StasisStart() if channel in self._desks:
@@ -155,7 +157,7 @@ class CallbackSession:
             if not self._over.is_set():
                 self._end = end
             self._over.set()
-            self._answered.set()
+            self._decided.set()
             if self._speaker is not None:
                 self._speaker.caller_gone()
         self._desks_left.discard(channel)
@@ -163,7 +165,8 @@ class CallbackSession:
 
     # ------------------------------------------------------------------------------------------------------------ ringing
     async def ring(self) -> bool:
-        """Ring the caller. True: answered, ``talk`` is to follow. False: not answered, and told.
+        """Ring the caller. True: answered, ``talk`` is to follow, though they may have hung up again. False: not answered,
+        and told.
 
         Raises CallerOnLineError when the person called us meanwhile; nothing is told then, and it may be tried again.
         """
@@ -184,11 +187,12 @@ class CallbackSession:
                 self._tell_end(CallbackEnd.FAILED, NOTHING, 0.0, why=str(error)[:200])
                 return False
             self._log.info("callback_rings")
-            await self._answered.wait()
-        if self._aborted.is_set() and not self._over.is_set():
-            await self._hang_up(self.leg)
-            raise CallerOnLineError
-        if self._over.is_set():
+            await self._decided.wait()
+            preparing.cancel()  # what is ready is ready; whoever has answered does not wait for the rest
+        if not self._taken:
+            if self._aborted.is_set() and not self._over.is_set():
+                await self._hang_up(self.leg)
+                raise CallerOnLineError
             self._tell_end(_ENDS.get(self._end, CallbackEnd.NO_ANSWER), NOTHING, 0.0)
             return False
         self._tell(
@@ -199,7 +203,7 @@ class CallbackSession:
         return True
 
     async def _prepare(self) -> None:
-        """The first words are ready before the phone is answered; without them the call goes on, only slower."""
+        """What will be said is made while the phone rings, first words first; without it the call goes on, only slower."""
         try:
             await self._voice.prepare(self.order)
         except Exception as error:  # noqa: BLE001 - an engine of somebody else's
