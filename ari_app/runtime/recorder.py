@@ -44,7 +44,7 @@ from ari_app.recovery.events import (
 from ari_app.recovery.lead import Lead
 from ari_app.recovery.machine import Step
 from ari_app.recovery.policy import Policy
-from ari_app.recovery.values import E164, Channel, ConsentState, EffectId, LeadId, NumberKind
+from ari_app.recovery.values import E164, Channel, ConsentState, EffectId, LeadId, NumberKind, Progress
 from ari_app.runtime.facts import kind_of, look_up
 from ari_app.runtime.outcome import Done, Failed, InDoubt, Outcome, Refused, RetryAt
 from ari_app.runtime.receipts import apply_parked
@@ -256,7 +256,11 @@ class Recorder:
 def settle(db: Database, record: Record, order: Order, outcome: Outcome, at: datetime) -> list[Recorded | None]:
     """Write an order's outcome down, inside a transaction, and record the event of it unless it is tried again."""
     if isinstance(outcome, RetryAt):
-        outbox.put_back(db, order.effect_id, at, outcome.at, outcome.why)
+        if _taken_back(db, order):
+            outbox.settle(db, order.effect_id, "cancelled", at, None, "taken back while it was tried")
+            people.close_text_window(db, order.effect_id)
+        else:
+            outbox.put_back(db, order.effect_id, at, outcome.at, outcome.why)
         return []
     status = _STATUS[type(outcome)]
     ref = outcome.ref if isinstance(outcome, Done | InDoubt) else None
@@ -282,6 +286,15 @@ def settle(db: Database, record: Record, order: Order, outcome: Outcome, at: dat
     if isinstance(outcome, Done) and outcome.gateway is not None:
         recorded += apply_parked(db, record, outcome.gateway, outcome.message_ids, at)
     return recorded
+
+
+def _taken_back(db: Database, order: Order) -> bool:
+    """Whether the plan was stopped while the order was under way: then it is not tried a second time."""
+    lead = None if order.lead_id is None else journal.lead(db, order.lead_id)
+    if lead is None:
+        return False
+    progress = {lead.text_effect: lead.text, lead.callback_effect: lead.callback}.get(order.effect_id)
+    return progress is Progress.CANCELLED
 
 
 def barred(db: Database, order: Order) -> Refused | None:
