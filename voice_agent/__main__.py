@@ -82,6 +82,7 @@ async def hear(options: EngineOptions, pcm: bytes) -> str:
 
 
 def command_line() -> argparse.ArgumentParser:
+    """Commands and options."""
     parser = argparse.ArgumentParser(prog="voice_agent", description="Speech engines, and a spoken conversation.")
     language = argparse.ArgumentParser(add_help=False)
     language.add_argument("--language", default="en", help="such as en, en-gb or es")
@@ -131,6 +132,7 @@ def run(given: argparse.Namespace) -> str:
 
 
 def main(arguments: list[str] | None = None) -> int:
+    """The exit code. Raises SystemExit when the arguments are wrong."""
     given = command_line().parse_args(arguments)
     try:
         answer = run(given)

@@ -23,6 +23,7 @@ class Side:
         return task
 
     def cancel(self) -> None:
+        """All of it, without waiting for its end."""
         for task in self._tasks:
             task.cancel()
 

@@ -7,6 +7,8 @@ from enum import StrEnum
 
 
 class Speaker(StrEnum):
+    """Who said it."""
+
     AGENT = "agent"
     CALLER = "caller"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections import deque
 
 from voice_agent.audio import FRAME_SECONDS, dbfs, rms
@@ -12,8 +11,6 @@ from voice_agent.heard import Heard
 from voice_agent.stt import Recogniser
 from voice_agent.turns import SpeechStarted, TurnDetector, TurnEvent, TurnOptions
 from voice_agent.vad import VoiceDetector
-
-log = logging.getLogger("voice_agent.ear")
 
 LOOK_BACK_SECONDS = 0.3
 """So much of what came before speech was certain goes to the recogniser as well, or the first sound would be lost."""
@@ -93,6 +90,5 @@ class Ear:
             self._turns.note_partial(partial, fulfilled=fulfilled)
 
     def _note(self, error: EngineError) -> None:
-        log.warning("%s", error)
         self.faults.append(str(error))
         self._failed = True

@@ -34,6 +34,8 @@ class EngineOptions:
     stt ``auto``: Vosk when there is a ``vosk_model`` (a folder), otherwise pocketsphinx, which knows English only.
     tts ``auto``: Piper when there is a ``piper_voice`` (an .onnx file), otherwise flite for English where it is installed,
     otherwise espeak-ng. cache: a folder for speech that was made; None makes everything anew.
+    vosk_strict: with a model that can, only expected phrases are understood: fewer errors, and nothing else comes through.
+    vad: who tells speech from noise; ``energy`` needs no module and a quiet line.
     lanes: utterances that are recognised at a time, 0 as many as suits the machine.
     """
 

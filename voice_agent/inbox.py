@@ -61,6 +61,7 @@ class Inbox:
         self._end: MediaEnded | None = None
 
     def put(self, event: Event) -> None:
+        """Happened now, after all that is here."""
         if isinstance(event, MediaEnded):
             self._end = self._end or event
         self._events.put_nowait(event)

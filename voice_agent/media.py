@@ -83,6 +83,7 @@ class Inlet:
         """Set when ``ended`` is."""
 
     def put(self, item: AudioFrame | KeyPressed) -> None:
+        """It came in just now."""
         self._waiting.append(item)
         if len(self._waiting) > self._most:
             self._waiting.remove(next(waiting for waiting in self._waiting if isinstance(waiting, AudioFrame)))
@@ -96,6 +97,7 @@ class Inlet:
             self.over.set()
 
     async def get(self) -> Incoming:
+        """See ``Media.receive``."""
         while True:
             if self._waiting:
                 item = self._waiting.popleft()

@@ -65,9 +65,11 @@ class LoopMedia:
         self._caller += [*splitter.push(pcm), *splitter.finish()]
 
     def press(self, digit: str) -> None:
+        """The caller presses a key."""
         self._keys.append(KeyPressed(digit))
 
     def hang_up(self) -> None:
+        """The caller hangs up: silence both ways from now on."""
         self._hung_up.set()
 
     def heard(self) -> bytes:

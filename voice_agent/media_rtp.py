@@ -71,6 +71,7 @@ class RtpMedia(asyncio.DatagramProtocol):
 
     @property
     def ended(self) -> MediaEnded | None:
+        """Why there is no audio any more; None while there is."""
         return self._inlet.ended
 
     def connect(self, host: str, port: int) -> None:

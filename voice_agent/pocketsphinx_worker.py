@@ -99,6 +99,7 @@ class Worker:
 
     # --------------------------------------------------------------------------------------------------------- utterances
     def begin(self, phrases: Sequence[str], memory: str) -> None:
+        """Starts an utterance. memory: what ``finish`` told of this caller's last one, or nothing."""
         self.drop()
         self.prepare(phrases)
         self._decoder.set_cmn(memory or TELEPHONE_MEAN)
@@ -107,10 +108,12 @@ class Worker:
         self._decoding = True
 
     def feed(self, pcm: bytes) -> str:
+        """The partial text after this audio, at 8 kHz."""
         self._decoder.process_raw(self._widener.push(pcm))
         return self._text()
 
     def finish(self) -> dict[str, Any]:
+        """The final text and words, and the memory. Raises RuntimeError when nothing was begun."""
         self._decoder.end_utt()
         self._decoding = False
         words = [
@@ -126,6 +129,7 @@ class Worker:
         return {"text": self._text(), "words": words, "memory": self._decoder.get_cmn()}
 
     def drop(self) -> None:
+        """Ends the utterance, if there is one, without a result."""
         if self._decoding:
             self._decoder.end_utt()
             self._decoding = False

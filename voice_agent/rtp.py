@@ -42,6 +42,7 @@ class RtpPacket:
         return cls(second & 0x7F, sequence, timestamp, ssrc, data[start:end], bool(second & 0x80))
 
     def build(self) -> bytes:
+        """The bytes on the wire."""
         second = self.payload_type | (0x80 if self.marker else 0)
         return _HEADER.pack(0x80, second, self.sequence, self.timestamp, self.ssrc) + self.payload
 

@@ -70,7 +70,9 @@ class Decoder(Protocol):
         """Loads what it needs."""
         ...
 
-    async def prepare(self, phrases: tuple[str, ...]) -> None: ...
+    async def prepare(self, phrases: tuple[str, ...]) -> None:
+        """Makes ready for utterances that expect these."""
+        ...
 
     async def begin(self, phrases: tuple[str, ...], memory: str) -> None:
         """Starts an utterance. ``memory`` is what ``finish`` told of this caller's last one, or nothing."""
@@ -88,7 +90,9 @@ class Decoder(Protocol):
         """Ends an utterance without a result."""
         ...
 
-    async def close(self) -> None: ...
+    async def close(self) -> None:
+        """Ends what ``start`` began, at any moment; also before ``start``."""
+        ...
 
 
 class _Utterance:

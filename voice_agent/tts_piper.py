@@ -41,6 +41,7 @@ class Piper:
             yield pcm
 
     def close(self) -> None:
+        """No more speech; what is being made is let go of."""
         self._threads.shutdown(wait=False)
 
     def _synthesise(self, clause: str) -> bytes:

@@ -198,6 +198,21 @@ async def test_a_worker_that_cannot_be_started_is_an_error_of_the_engine(monkeyp
         await PocketsphinxDecoder().start()
 
 
+async def test_an_order_that_nobody_waits_for_any_more_does_not_answer_the_next_one() -> None:
+    decoder = PocketsphinxDecoder()
+    await decoder.start()
+    try:
+        await decoder.begin((), "")
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.001):
+                await decoder.feed(utterance("good morning", RMS))
+        await decoder.begin((), "")
+        await decoder.feed(utterance("good morning", RMS))
+        assert (await decoder.finish())[0].text == "good morning"
+    finally:
+        await decoder.close()
+
+
 async def test_what_a_worker_refuses_is_an_error_and_it_goes_on() -> None:
     decoder = PocketsphinxDecoder()
     await decoder.start()
