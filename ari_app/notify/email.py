@@ -171,9 +171,12 @@ class EmailAdapter:
 
 def _recipient(address: str) -> Address:
     try:
-        return Address(addr_spec=address)
-    except (ValueError, MessageError) as error:
-        raise AddressError(f"{clean(address, 80)!r} is no e-mail address") from error
+        parsed = Address(addr_spec=address)
+    except (ValueError, IndexError, MessageError):  # IndexError: the library's own parser, at the end of its input
+        parsed = Address()
+    if not parsed.username or not parsed.domain:
+        raise AddressError(f"{clean(address, 80)!r} is no e-mail address")
+    return parsed
 
 
 def _address(policy: Policy, key: str) -> str | None:

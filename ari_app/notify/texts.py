@@ -31,6 +31,8 @@ HANDOVER_SECONDS = 5.0
 """How long a text waits inside its gateway for the bind and its turn; then the outbox has it back."""
 LONGEST_BODY = 4000
 """Characters kept of an inbound text."""
+REDELIVERY = timedelta(days=1)
+"""How long carriers keep trying a text; the same words later are a second text."""
 
 
 class TextAdapter:
@@ -109,9 +111,9 @@ class TextInbox:
 
         def job(db: Database, record: Record) -> list[Recorded | None]:
             people = (gateway, message.source, message.destination)
-            if message.may_repeat and text_parts.is_last(db, *people, message.fingerprint):
+            if message.may_repeat and text_parts.is_last(db, *people, message.fingerprint, at - REDELIVERY):
                 return []  # stored before a restart, and brought again because its acknowledgement was lost
-            text_parts.set_last(db, *people, message.fingerprint)
+            text_parts.set_last(db, *people, message.fingerprint, at)
             event = TextReceived(
                 at=at,
                 source_id=f"sms:{gateway}:{message.source_id}",

@@ -103,10 +103,14 @@ def lead_of(db: Database, source_id: str) -> LeadId | None:
 
 
 def entries(db: Database, lead_id: LeadId | None = None, after: int = 0) -> Iterator[Entry]:
-    """Events with a number above ``after``, in order: one lead's, or (None) all."""
+    """Events with a number above ``after``, in order: one lead's, or (None) all.
+
+    Raises DecodeError for what a later release wrote.
+    """
     where, values = ("", [after]) if lead_id is None else ("AND lead_id = ?", [after, lead_id])
-    query = f"SELECT seq, lead_id, type, policy, body, facts FROM events WHERE seq > ? {where} ORDER BY seq"  # noqa: S608
-    for seq, of_lead, _, policy, body, facts in db.execute(query, values):
+    query = f"SELECT seq, lead_id, version, policy, body, facts FROM events WHERE seq > ? {where} ORDER BY seq"  # noqa: S608
+    for seq, of_lead, version, policy, body, facts in db.execute(query, values):
+        codec.require_format(version)
         yield Entry(
             seq=seq,
             lead_id=None if of_lead is None else LeadId(of_lead),

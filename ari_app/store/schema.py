@@ -160,6 +160,7 @@ def _books(db: Database) -> None:
             source TEXT NOT NULL,
             destination TEXT NOT NULL,
             fingerprint TEXT NOT NULL,
+            at TEXT NOT NULL,
             PRIMARY KEY (gateway, source, destination)
         ) STRICT, WITHOUT ROWID;
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from sqlite_utils import Database
+
+from ari_app.store.rows import stamp
 
 
 def keep(db: Database, gateway: str, key: str, body: str) -> None:
@@ -26,18 +29,18 @@ def kept(db: Database, gateway: str) -> list[str]:
     return [row[0] for row in db.execute("SELECT body FROM text_parts WHERE gateway = ? ORDER BY n", [gateway])]
 
 
-def is_last(db: Database, gateway: str, source: str, destination: str, fingerprint: str) -> bool:
-    """Whether the latest text between these two was this one."""
+def is_last(db: Database, gateway: str, source: str, destination: str, fingerprint: str, since: datetime) -> bool:
+    """Whether the latest text between these two was this one, and came after ``since``."""
     row = db.execute(
-        "SELECT fingerprint FROM last_texts WHERE gateway = ? AND source = ? AND destination = ?",
+        "SELECT fingerprint, at FROM last_texts WHERE gateway = ? AND source = ? AND destination = ?",
         [gateway, source, destination],
     ).fetchone()
-    return row is not None and row[0] == fingerprint
+    return row is not None and row[0] == fingerprint and row[1] > stamp(since)
 
 
-def set_last(db: Database, gateway: str, source: str, destination: str, fingerprint: str) -> None:
+def set_last(db: Database, gateway: str, source: str, destination: str, fingerprint: str, at: datetime) -> None:
     db.execute(
-        "INSERT INTO last_texts (gateway, source, destination, fingerprint) VALUES (?, ?, ?, ?)"
-        " ON CONFLICT (gateway, source, destination) DO UPDATE SET fingerprint = excluded.fingerprint",
-        [gateway, source, destination, fingerprint],
+        "INSERT INTO last_texts (gateway, source, destination, fingerprint, at) VALUES (?, ?, ?, ?, ?)"
+        " ON CONFLICT (gateway, source, destination) DO UPDATE SET fingerprint = excluded.fingerprint, at = excluded.at",
+        [gateway, source, destination, fingerprint, stamp(at)],
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -179,7 +179,7 @@ def test_one_text_window_for_a_caller_and_an_office(db: Database) -> None:
 
 CLAIMS = """
 import asyncio, sys
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from ari_app.recovery.values import EffectId, e164
 from ari_app.store import people
@@ -254,10 +254,17 @@ def test_parts_are_kept_once_in_order_and_for_their_gateway(db: Database) -> Non
     assert text_parts.kept(db, "other") == ["another's"]
 
 
-def test_the_last_text_between_two_numbers_is_known_again(db: Database) -> None:
-    assert not text_parts.is_last(db, "sms", CALLER, "+13055550100", "f1")
-    text_parts.set_last(db, "sms", CALLER, "+13055550100", "f1")
-    assert text_parts.is_last(db, "sms", CALLER, "+13055550100", "f1")
-    text_parts.set_last(db, "sms", CALLER, "+13055550100", "f2")
-    assert not text_parts.is_last(db, "sms", CALLER, "+13055550100", "f1")
-    assert not text_parts.is_last(db, "sms", "+13055550100", CALLER, "f2")
+def test_the_last_text_between_two_numbers_is_known_again_for_a_while(db: Database) -> None:
+    ours = "+13055550100"
+
+    def is_last(fingerprint: str, since: datetime = NOON - SECOND, source: str = CALLER, to: str = ours) -> bool:
+        return text_parts.is_last(db, "sms", source, to, fingerprint, since)
+
+    assert not is_last("f1")
+    text_parts.set_last(db, "sms", CALLER, ours, "f1", NOON)
+    assert is_last("f1")
+    assert not is_last("f1", NOON), "too long ago"
+    assert not is_last("f1", source=ours, to=CALLER)
+    text_parts.set_last(db, "sms", CALLER, ours, "f2", NOON)
+    assert not is_last("f1")
+    assert is_last("f2")

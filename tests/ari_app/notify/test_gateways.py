@@ -1,0 +1,183 @@
+"""Gateways as the settings declare them; segments that survive a restart."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from ari_app.notify.gateways import build_gateways, fixed_senders, link_options, sip_options
+from ari_app.notify.parts import StoredParts
+from ari_app.notify.texts import TextAdapter, TextInbox
+from ari_app.runtime.outcome import Done, Failed
+from ari_app.settings.model import SecretUnavailableError
+from ari_app.settings.texts import SipGateway, SmppGateway
+from sms_gateway import receipts
+from sms_gateway.encoding import Alphabet
+from sms_gateway.reassembly import Segment
+from sms_gateway.segments import Concatenation
+from sms_gateway.sip import SipTextGateway
+from sms_gateway.smpp import options as smpp
+from sms_gateway.smpp.client import SmppGateway as SmppClient
+from tests.ari_app.notify.test_texts import text
+from tests.support import office
+from tests.support.books import CALLER, DIALLED, Books
+from tests.support.effects import order
+
+SMPP = "sms: {type: smpp, host: 127.0.0.1, port: 2775, system_id: ringback, password: {env: RINGBACK_TEST_SMPP}}"
+ALL_SET = """sms:
+    type: smpp
+    host: smsc.carrier.example
+    port: 3550
+    system_id: harbor
+    password: {file: password}
+    long_password: true
+    system_type: VMA
+    bind: split
+    window: 5
+    response: 7s
+    enquire: 20s
+    per_second: 3.75
+    alphabet: latin1
+    segmentation: sar
+    source_ton: 0
+    source_npi: 1
+    destination_ton: 2
+    destination_npi: 8
+    keep_plus: true
+    receipt_ids: hex-then-decimal
+    receipt_time_zone: America/Chicago
+    user_reference: true
+    sender: HARBOR
+    tls: {server_name: carrier.example, ca_file: ca.pem, client_certificate: us.pem, client_key: us.key}"""
+
+
+def test_every_key_of_the_settings_arrives_where_it_counts(tmp_path: Path) -> None:
+    (tmp_path / "password").write_text("long-password-of-the-account\n")
+    settings = office.settings(tmp_path, (SMPP, ALL_SET))
+    section = settings.document.gateways["sms"]
+    assert isinstance(section, SmppGateway)
+    assert link_options(section, settings) == smpp.LinkOptions(
+        host="smsc.carrier.example",
+        port=3550,
+        system_id="harbor",
+        password="long-password-of-the-account",
+        long_password=True,
+        system_type="VMA",
+        bind=smpp.BindMode.SPLIT,
+        tls=smpp.TlsOptions(
+            ca_file=str(tmp_path / "ca.pem"),
+            server_name="carrier.example",
+            certificate_file=str(tmp_path / "us.pem"),
+            key_file=str(tmp_path / "us.key"),
+        ),
+        window=5,
+        response_seconds=7.0,
+        enquire_seconds=20.0,
+        rate_per_second=3.75,
+        default_alphabet=Alphabet.LATIN1,
+        segmentation=smpp.Segmentation.SAR,
+        source_ton=0,
+        source_npi=1,
+        destination_ton=2,
+        destination_npi=8,
+        keep_plus=True,
+        receipt_id_base=receipts.IdBase.HEX_THEN_DECIMAL,
+        receipt_zone=ZoneInfo("America/Chicago"),
+        send_user_reference=True,
+    )
+    assert fixed_senders(settings) == {"sms": "HARBOR"}
+
+
+def test_tls_without_further_keys_trusts_the_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RINGBACK_TEST_SMPP", "secret08")
+    settings = office.settings(tmp_path, (SMPP, SMPP[:-1] + ", tls: {}}"))
+    section = settings.document.gateways["sms"]
+    assert isinstance(section, SmppGateway)
+    assert link_options(section, settings).tls == smpp.TlsOptions()
+    assert fixed_senders(settings) == {}
+
+
+def test_a_password_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RINGBACK_TEST_SMPP", raising=False)
+    settings = office.settings(tmp_path)
+    section = settings.document.gateways["sms"]
+    assert isinstance(section, SmppGateway)
+    with pytest.raises(SecretUnavailableError, match="RINGBACK_TEST_SMPP"):
+        link_options(section, settings)
+    monkeypatch.setenv("RINGBACK_TEST_SMPP", "longer than eight")
+    with pytest.raises(ValueError, match="8 characters at most"):
+        link_options(section, settings)
+
+
+class Messenger:
+    """Takes SIP messages and remembers them."""
+
+    available = True
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, str, str]] = []
+
+    async def send_message(self, to_uri: str, from_uri: str, body: str) -> None:
+        self.sent.append((to_uri, from_uri, body))
+
+
+async def test_a_sip_gateway_sends_through_its_trunk(tmp_path: Path) -> None:
+    books = Books(tmp_path, (SMPP, "sms: {type: sip, trunk: carrier}"))
+    messenger = Messenger()
+    inbox = TextInbox(books.recorder, books.clock)
+    built = build_gateways(books.settings, books.clock, messenger, inbox.take, books.store)
+    assert isinstance(built["sms"], SipTextGateway)
+    adapter = TextAdapter(built, books.clock, {})
+    assert await adapter.act(order(text())) == Done(None, gateway="sms", message_ids=())
+    [(to_uri, from_uri, body)] = messenger.sent
+    assert to_uri == f"pjsip:carrier/sip:{CALLER}@127.0.0.1:5060"
+    assert from_uri == f"sip:{DIALLED}@127.0.0.1:5060"
+    assert body == "We missed you."
+    assert isinstance(await adapter.act(order(text(body="x" * 900))), Failed)
+    books.close()
+
+
+def test_a_sip_gateways_longest_text_is_the_settings(tmp_path: Path) -> None:
+    settings = office.settings(tmp_path)
+    trunks = settings.document.trunks
+    options = sip_options(SipGateway(type="sip", trunk="carrier", longest=300), trunks, "10.0.0.1", 5070)
+    assert options.max_body_octets == 300
+    assert options.from_template == "sip:{number}@10.0.0.1:5070"
+
+
+async def test_every_declared_gateway_is_built_under_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RINGBACK_TEST_SMPP", "secret08")
+    books = Books(tmp_path, (SMPP, f"{SMPP}\n  spare: {{type: sip, trunk: carrier}}"))
+    inbox = TextInbox(books.recorder, books.clock)
+    built = build_gateways(books.settings, books.clock, Messenger(), inbox.take, books.store)
+    assert {name: type(gateway) for name, gateway in built.items()} == {"sms": SmppClient, "spare": SipTextGateway}
+    assert [gateway.name for gateway in built.values()] == ["sms", "spare"]
+    books.close()
+
+
+# ----------------------------------------------------------------------------------------------------------------- parts
+PARTS = [
+    Segment(
+        CALLER, DIALLED, Alphabet.GSM, b"I want ", "f1", Concatenation(7, 2, 1), datetime(2026, 11, 24, tzinfo=UTC)
+    ),
+    Segment(CALLER, DIALLED, Alphabet.UCS2, b"\x00t\x00o", "f2", Concatenation(7, 2, 2), None),
+    Segment(CALLER, DIALLED, None, b"\xff\x00", "f3", None, None),
+]
+
+
+async def test_segments_are_there_again_after_a_restart(tmp_path: Path) -> None:
+    books = Books(tmp_path)
+    before = StoredParts("sms", books.store)
+    for segment in [*PARTS, PARTS[0]]:
+        await before.keep(segment)
+    books.close()
+    books = Books(tmp_path)
+    after = StoredParts("sms", books.store)
+    assert await after.kept() == PARTS
+    assert await StoredParts("other", books.store).kept() == []
+    await after.discard(PARTS[:2])
+    assert await after.kept() == PARTS[2:]
+    books.close()
