@@ -9,6 +9,7 @@ Everything may be told twice: after a reconnection the snapshot and the events t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -58,6 +59,7 @@ _NOBODY = {
     *("UnicastRTP", "MulticastRTP", "AudioSocket", "WebSocket", "ConfBridgeRecorder"),
 }
 """Channel technologies that are no phone."""
+_NUMBER = re.compile(r"\+?[0-9]{5,20}")
 _TRYING = {"dial", "queue", "followme", "retrydial"}
 _MAILBOX = {"voicemail", "minivmrecord"}
 _ENDS = {
@@ -75,12 +77,14 @@ Make = Callable[..., WatchEvent]
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """What happened in one call. make: the event, still without its time. arrival: the channel of a call that is new."""
+    """What happened in one call. make: the event, still without its time. arrival: the channel of a call that is new, and
+    dialled the number that it came with."""
 
     call_id: str
     make: Make
     arguments: dict[str, object] = field(default_factory=dict)
     arrival: AmiChannel | None = None
+    dialled: str = ""
 
     def event(self, now: float, at: datetime) -> WatchEvent:
         return self.make(now=now, at=at, **self.arguments)
@@ -88,13 +92,14 @@ class Sighting:
 
 @dataclass(slots=True)
 class _Channel:
-    """A channel that lives. call: the call that it belongs to, if any."""
+    """A channel that lives. call: the call that it belongs to, if any. target: what was dialled to get it."""
 
     seen: AmiChannel
     call: str | None = None
     started: bool = False
     bridge: str | None = None
     partner: str | None = None
+    target: str = ""
 
 
 @dataclass(slots=True)
@@ -141,7 +146,8 @@ class WatchBoard:
                 yield from self._hung_up(channel, cause)
             case Executed(channel=channel, application=application, data=data):
                 yield from self._executed(self._know(channel), application, data)
-            case DialBegan(caller=caller, peer=peer):
+            case DialBegan(caller=caller, peer=peer, target=target):
+                self._know(peer).target = target
                 yield from self._leg(caller, peer)
             case DialProgressed(peer=peer, status=status):
                 if status in ("RINGING", "PROGRESS"):
@@ -197,7 +203,7 @@ class WatchBoard:
         if fresh and self._is_inbound(channel):
             self._calls[channel.uniqueid] = _Call()
             self._know(channel)
-            yield Sighting(channel.uniqueid, CallSeen, arrival=channel)
+            yield Sighting(channel.uniqueid, CallSeen, arrival=channel, dialled=channel.exten)
         else:
             self._know(channel)
 
@@ -225,13 +231,14 @@ class WatchBoard:
         seen = channel.seen
         if seen.technology in _NOBODY:
             return Sighting(call_id, LegStarted, {"leg": seen.uniqueid, "phone": None})
-        return Sighting(call_id, LegStarted, self._phone(seen))
+        return Sighting(call_id, LegStarted, self._phone(channel))
 
-    def _phone(self, channel: AmiChannel) -> dict[str, object]:
-        """A leg to a phone: a desk phone by its endpoint, one outside the house by its number."""
-        outside = self._is_outside(channel.endpoint)
-        phone = (channel.caller_number if outside else "") or channel.endpoint
-        return {"leg": channel.uniqueid, "phone": phone, "outside": outside}
+    def _phone(self, channel: _Channel) -> dict[str, object]:
+        """A leg to a phone: a desk phone by its endpoint, one outside the house by the number dialled, if it is known."""
+        endpoint = channel.seen.endpoint
+        outside = self._is_outside(endpoint)
+        number = _NUMBER.search(channel.target) if outside else None
+        return {"leg": channel.seen.uniqueid, "phone": number[0] if number else endpoint, "outside": outside}
 
     def _leg(self, caller: AmiChannel | None, peer: AmiChannel) -> Iterator[Sighting]:
         """A leg belongs to the call of whoever dials it, whatever its own linked id says (a picked-up call's differs)."""
@@ -304,7 +311,7 @@ class WatchBoard:
             for uniqueid in self._heard_by(call_id, rooms):
                 if uniqueid not in call.joined:
                     call.joined.add(uniqueid)
-                    yield Sighting(call_id, Joined, self._phone(self._channels[uniqueid].seen))
+                    yield Sighting(call_id, Joined, self._phone(self._channels[uniqueid]))
 
     def _heard_by(self, caller: str, rooms: dict[str, list[str]]) -> Iterator[str]:
         """The phones that bridges and Local channels lead to from ``caller``; other callers are none."""
@@ -376,7 +383,8 @@ class WatchBoard:
         channel = row.channel
         if channel.uniqueid not in self._channels and channel.uniqueid == channel.linkedid and adopt(row):
             self._calls[channel.uniqueid] = _Call()
-            yield Sighting(channel.uniqueid, CallSeen, {"for_seconds": float(row.seconds)}, arrival=channel)
+            since: dict[str, object] = {"for_seconds": float(row.seconds)}
+            yield Sighting(channel.uniqueid, CallSeen, since, arrival=channel, dialled=row.dialled)
         known = self._know(channel)
         known.bridge = row.bridge or None
         yield from self._state(known)

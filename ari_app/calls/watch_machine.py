@@ -108,7 +108,9 @@ def step(call: WatchedCall, event: WatchEvent) -> WatchStep:
 
 def _seen(draft: WatchDraft, for_seconds: float) -> None:
     if draft.call.stage is WatchStage.NEW:
-        draft.call = replace(draft.call, seen_at=draft.now - for_seconds)
+        began = draft.now - for_seconds
+        # Of a call that is found under way nothing was seen so far; the sight comes with the snapshot's last word.
+        draft.call = replace(draft.call, seen_at=began, blind_since=began if for_seconds > 0 else None)
         draft.enter(WatchStage.DIALPLAN)
 
 
@@ -154,7 +156,9 @@ def _joined(draft: WatchDraft, event: Joined) -> None:
     up_since = leg.since if leg is not None and leg.state is LegState.ANSWERED else draft.now
     asked = draft.now - up_since >= CONFIRMED_SECONDS
     if call.joined_at is None:
-        draft.call = replace(call, joined_at=draft.now, joined_to=event.phone)
+        # An answer that came unseen may be as old as our blindness: a long talk must not pass for one that was cut off.
+        answered_at = draft.now if call.blind_since is None else call.blind_since
+        draft.call = replace(call, joined_at=answered_at, joined_to=event.phone)
     draft.enter(WatchStage.CONNECTED)
     trusted = not event.outside or asked or call.rules.forwarded is Forwarded.TRUST
     if trusted and not call.person:

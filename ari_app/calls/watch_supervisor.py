@@ -78,7 +78,12 @@ class WatchSupervisor:
     @property
     def calls(self) -> int:
         """Inbound calls whose caller is on the line."""
-        return sum(watched.leaves_at is None for watched in self._calls.values())
+        return len(self.under_way)
+
+    @property
+    def under_way(self) -> tuple[WatchedCall, ...]:
+        """The calls themselves, as they stand."""
+        return tuple(watched.call for watched in self._calls.values() if watched.leaves_at is None)
 
     async def run(self) -> NoReturn:
         """Writes facts into the journal, in their order, however long the store makes us wait. Until cancelled."""
@@ -119,7 +124,7 @@ class WatchSupervisor:
         now, at = asyncio.get_running_loop().time(), self._clock.now()
         for sighting in sightings:
             if sighting.arrival is not None:
-                self._begin(sighting.call_id, sighting.arrival)
+                self._begin(sighting.call_id, sighting.arrival, sighting.dialled)
             if sighting.call_id in self._calls:
                 self._step(sighting.call_id, sighting.event(now, at))
         self._arm()
@@ -158,8 +163,8 @@ class WatchSupervisor:
         self._arm()
 
     # ------------------------------------------------------------------------------------------------------------ arrivals
-    def _begin(self, call_id: str, channel: AmiChannel) -> None:
-        setup = self._setup(channel, channel.exten)
+    def _begin(self, call_id: str, channel: AmiChannel, dialled: str) -> None:
+        setup = self._setup(channel, dialled)
         log.info("call_arrived", call_id=call_id, dialled=setup.dialled, caller=redacted(setup.caller))
         if setup.entry is None:
             log.warning("number_not_in_settings", dialled=setup.dialled, caller=redacted(setup.caller))

@@ -85,10 +85,14 @@ class Executed(ChannelEvent):
 
 @dataclass(frozen=True, slots=True)
 class DialBegan:
-    """A leg is being called. caller: the channel that dials; None for a call from nowhere (an originate)."""
+    """A leg is being called. caller: the channel that dials; None for a call from nowhere (an originate).
+
+    target: what was dialled, as the channel's technology writes it: ``101``, ``+13055550177@carrier``.
+    """
 
     caller: AmiChannel | None
     peer: AmiChannel
+    target: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,7 +255,7 @@ _READERS: Mapping[str, Callable[[Headers], AmiEvent]] = {
     "hanguprequest": lambda headers: HangupRequested(_channel(headers)),
     "hangup": lambda headers: HungUp(_channel(headers), _number(headers, "cause")),
     "newexten": lambda headers: Executed(_channel(headers), _needed(headers, "application"), _text(headers, "appdata")),
-    "dialbegin": lambda headers: DialBegan(_dialling(headers), _channel(headers, "dest")),
+    "dialbegin": lambda headers: DialBegan(_dialling(headers), _channel(headers, "dest"), _text(headers, "dialstring")),
     "dialstate": lambda headers: DialProgressed(_channel(headers, "dest"), _needed(headers, "dialstatus")),
     "dialend": lambda headers: DialEnded(_dialling(headers), _channel(headers, "dest"), _needed(headers, "dialstatus")),
     "localbridge": lambda headers: LocalJoined(
