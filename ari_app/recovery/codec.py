@@ -35,6 +35,12 @@ class DecodeError(ValueError):
         self.path, self.why = path, why
 
 
+def require_format(version: int) -> None:
+    """Raises DecodeError for an entry that another release wrote in a form that this one does not know."""
+    if version != FORMAT:
+        raise DecodeError("version", f"found {version}, this release reads {FORMAT}")
+
+
 def encode(value: object) -> Json:
     """``value`` as JSON values. Raises TypeError for what the core never stores."""
     kind: Any = type(value)

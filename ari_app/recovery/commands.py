@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import assert_never
 
 from ari_app.recovery.events import Event, LeadAcknowledged, LeadClosed, OptOutRecorded
 from ari_app.recovery.lead import Lead
@@ -65,3 +66,5 @@ def decide(lead: Lead | None, command: Command, policy: Policy, at: datetime, re
             return LeadAcknowledged(at=at, source_id=source_id, by=by)
         case Close(by=by, note=note):
             return LeadClosed(at=at, source_id=source_id, by=by, note=note)
+        case _:
+            assert_never(command)

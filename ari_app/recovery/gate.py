@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import assert_never
 
 from ari_app.recovery.events import Facts
 from ari_app.recovery.policy import CallbackConsent, Policy, QuietAnswer
@@ -48,6 +49,8 @@ def no_lead(kind: NumberKind, *, blocked: bool) -> Refuse | None:
             return Refuse("ELG-04", "what came as caller id is no telephone number")
         case NumberKind.ORDINARY | NumberKind.FOREIGN | NumberKind.SPECIAL:
             return None
+        case _:
+            assert_never(kind)
 
 
 def may_text_back(facts: Facts, policy: Policy, at: datetime) -> Ruling:

@@ -10,6 +10,7 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import assert_never
 
 FIELD_LIMITS: Mapping[str, int] = {
     "brokerage": 40,
@@ -115,6 +116,8 @@ def _render(part: Part, values: Mapping[str, str | None]) -> str:
             if any(isinstance(inner, Field) and values.get(inner.name) is None for inner in parts):
                 return ""
             return "".join(_render(inner, values) for inner in parts)
+        case _:
+            assert_never(part)
 
 
 def _parse(source: str, at: int, *, inside: bool) -> tuple[tuple[Part, ...], int]:
