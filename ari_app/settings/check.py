@@ -10,7 +10,7 @@ from ari_app.recovery.templates import ALWAYS_KNOWN, FIELD_LIMITS, Template
 from ari_app.recovery.values import Verdict
 from ari_app.settings.compiling import text_template
 from ari_app.settings.document import Document
-from ari_app.settings.numbers import COUNTING, effective, read_pattern
+from ari_app.settings.numbers import COUNTING, NumberSection, effective, read_pattern
 from ari_app.settings.problem import Problem, Severity, nearest
 from ari_app.settings.texts import SipGateway
 from ari_app.settings.yaml_source import KeyPath, Source
@@ -38,6 +38,7 @@ class _Check:
         yield from self._templates()
         yield from self._texting()
         yield from self._calling()
+        yield from self._watching()
 
     # ------------------------------------------------------------------------------------------------------- findings
     def _problem(
@@ -231,8 +232,30 @@ class _Check:
         for index, text in enumerate(document.callback.to):
             if _matches_the_world(text):
                 yield self._warning(("callback", "to", str(index)), "this lets callbacks go to every country")
-        if not document.phones:
+        if not document.phones and not document.pbx.watches:
             yield self._warning(("phones",), "there are no phones: every call is missed")
+
+    def _watching(self) -> Iterator[Problem]:
+        document = self._document
+        if not document.pbx.watches:
+            return
+        calls = any(step.call for steps in document.plans.values() for step in steps)
+        if not document.pbx.has_ari:
+            if calls or document.callback.to:
+                what = (
+                    "mode watch without pbx.ari: no callback is placed; missed callers are texted, and people alerted"
+                )
+                yield self._warning(("pbx", "mode"), what, "see docs/attach.md, ARI")
+            for name, gateway in document.gateways.items():
+                if isinstance(gateway, SipGateway):
+                    yield self._error(("gateways", name), "texts by SIP MESSAGE need pbx.ari", key=True)
+        numbers: list[tuple[KeyPath, NumberSection]] = [(("number_defaults",), document.number_defaults)]
+        numbers += [(("numbers", text), number) for text, number in document.numbers.items()]
+        for path, number in numbers:
+            for name in ("after_miss", "overflow"):
+                if getattr(number, name) is not None:
+                    what = "has no effect in mode watch: the PBX's own dialplan decides what a caller gets"
+                    yield self._warning((*path, name), what, key=True)
 
 
 def _matches_the_world(text: str) -> bool:
