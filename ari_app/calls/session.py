@@ -246,7 +246,8 @@ class CallSession:
     async def _handle(self, event: CallEvent) -> None:
         result = step(self._call, event, self._digests)
         self._call = result.call
-        for effect in result.effects:
+        # Facts first: they wait for nobody, and the text hangs on them; each phone that is called off is a round trip.
+        for effect in sorted(result.effects, key=lambda effect: not isinstance(effect, Tell)):
             try:
                 await self._perform(effect)
             except AriError as error:

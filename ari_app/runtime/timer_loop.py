@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime
 
 import structlog
 
 from ari_app.clock import Clock, backoff
 from ari_app.errors import StoreError, StoreUnavailableError
+from ari_app.recovery.effects import ArmTimer
 from ari_app.recovery.events import TimerFired
-from ari_app.runtime.recorder import Recorder
+from ari_app.runtime.recorder import Recorded, Recorder
 from ari_app.runtime.wake import Wake
 from ari_app.store import timers
-from ari_app.store.db import Store
+from ari_app.store.db import Database, Store
 from ari_app.store.timers import Timer
 
 log = structlog.get_logger("timers")
@@ -32,7 +34,12 @@ class TimerLoop:
         self._clock = clock
         self._wake = Wake()
         self._defective: set[int] = set()
-        recorder.listen(lambda _: self._wake.ring())
+        recorder.listen(self._hear)
+
+    def _hear(self, recorded: Recorded) -> None:
+        """An event that has armed no timer brings no time nearer."""
+        if any(isinstance(effect, ArmTimer) for effect in recorded.step.effects):
+            self._wake.ring()
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -50,7 +57,11 @@ class TimerLoop:
     async def _fire_due(self) -> float:
         """Fire what is due; seconds until the next look. Raises StoreUnavailableError: some are still to be fired."""
         now, without = self._clock.now(), frozenset(self._defective)
-        ripe = await self._store.read(lambda db: timers.due(db, now, BATCH, without))
+
+        def look(db: Database) -> tuple[list[Timer], datetime | None]:
+            return timers.due(db, now, BATCH, without), timers.next_due(db, without)
+
+        ripe, upcoming = await self._store.read(look)
         if ripe:
             async with asyncio.TaskGroup() as group:
                 firing = [group.create_task(self._fire(timer)) for timer in ripe]
@@ -58,7 +69,6 @@ class TimerLoop:
                 if (error := task.result()) is not None:
                     raise error
             return 0.0
-        upcoming = await self._store.read(lambda db: timers.next_due(db, without))
         if upcoming is None:
             return self._poll_seconds
         return min(self._poll_seconds, (upcoming - self._clock.now()).total_seconds())

@@ -58,6 +58,7 @@ def connect(path: Path, *, readonly: bool = False) -> Database:
         db.execute("PRAGMA query_only = ON" if readonly else "PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
         db.execute("PRAGMA foreign_keys = ON")
+        db.execute("PRAGMA temp_store = MEMORY")  # what a savepoint may have to take back is no file each time
         db.execute("SELECT count(*) FROM sqlite_master")  # a file that is none of ours is found here
         stack.pop_all()
     return db
