@@ -79,7 +79,9 @@ class Dispatcher:
 
     def _hear(self, recorded: Recorded) -> None:
         """Wake the lanes that the event has given work; the others would only ask the books in vain."""
-        for kind in {KINDS[type(effect)] for effect in recorded.step.effects if isinstance(effect, WorldEffect)}:
+        effects = recorded.step.effects
+        # In their order, not in a set's: a simulation has to go the same way every time.
+        for kind in dict.fromkeys(KINDS[type(effect)] for effect in effects if isinstance(effect, WorldEffect)):
             if kind in self._wakes:
                 self._wakes[kind].ring()
 
