@@ -144,7 +144,7 @@ class Application:
             metrics = Metrics(health, lambda: self._depths)
             recorder.listen(metrics.observe)
             health.add(lambda: self._components(recorder, supervisor, gateways))
-            control = Control(store, recorder, clock, health, lambda: self._reload(in_force))
+            control = Control(recorder, clock, health, lambda: self._reload(in_force))
             edge = WebEdge(document.web, health, metrics, control, socket_path(settings.data_folder))
 
             recovered = await dispatcher.recover()

@@ -14,16 +14,19 @@ from aiohttp import web
 
 from ari_app.clock import Clock
 from ari_app.dashboard.health import Health
-from ari_app.errors import StoreUnavailableError
+from ari_app.errors import StoreError
 from ari_app.recovery.commands import Acknowledge, Close, Command, Declined, RecordOptOut, decide
 from ari_app.recovery.transcript import describe_event
 from ari_app.recovery.values import LeadId, e164
-from ari_app.runtime.recorder import Recorder
+from ari_app.runtime.recorder import Record, Recorded, Recorder
 from ari_app.settings.problem import SettingsError
 from ari_app.store import journal
-from ari_app.store.db import Store
+from ari_app.store.db import Database
 
 log = structlog.get_logger("control")
+
+LONGEST_WORDS = 2000
+"""Of a note that a person writes."""
 
 Reload = Callable[[], Awaitable[dict[str, Any]]]
 """Takes the settings over from the disk; what changed. Raises SettingsError and keeps the old ones."""
@@ -32,8 +35,7 @@ Reload = Callable[[], Awaitable[dict[str, Any]]]
 class Control:
     """Answers the command line."""
 
-    def __init__(self, store: Store, recorder: Recorder, clock: Clock, health: Health, reload: Reload) -> None:
-        self._store = store
+    def __init__(self, recorder: Recorder, clock: Clock, health: Health, reload: Reload) -> None:
         self._recorder = recorder
         self._clock = clock
         self._health = health
@@ -65,27 +67,51 @@ class Control:
         except (ValueError, KeyError, TypeError) as error:
             return _answer(400, {"error": f"not understood: {error}"})
         lead_id = None if isinstance(command, RecordOptOut) else command.lead_id
-        try:
-            lead = None if lead_id is None else await self._store.read(lambda db: journal.lead(db, lead_id))
-            event = decide(lead, command, self._recorder.policy, self._clock.now(), secrets.token_hex(8))
+        policy, at, request_id = self._recorder.policy, self._clock.now(), secrets.token_hex(8)
+        declined: list[str] = []
+
+        def job(db: Database, record: Record) -> list[Recorded | None]:
+            # Decided where it is recorded: of two who take a lead at once, one is told that it was taken.
+            lead = None if lead_id is None else journal.lead(db, lead_id)
+            event = decide(lead, command, policy, at, request_id)
             if isinstance(event, Declined):
-                return _answer(409, {"error": event.why})
-            recorded = await self._recorder.record(event, lead_id)
-        except StoreUnavailableError as error:
+                declined.append(event.why)
+                return []
+            return [record(event, lead_id)]
+
+        try:
+            recorded = await self._recorder.transact(job)
+        except StoreError as error:
             return _answer(503, {"error": str(error)})
-        assert recorded is not None
-        return _answer(200, {"done": describe_event(recorded.event), "seq": recorded.seq})
+        if declined:
+            return _answer(409, {"error": declined[0]})
+        return _answer(200, {"done": describe_event(recorded[0].event), "seq": recorded[0].seq})
 
 
-def _command(name: str, body: dict[str, Any]) -> Command:
+def _command(name: str, body: object) -> Command:
+    """Raises ValueError, KeyError, TypeError."""
+    if not isinstance(body, dict):
+        raise TypeError("expected an object")
     match name:
         case "ack":
-            return Acknowledge(LeadId(int(body["lead"])), str(body["by"]))
+            return Acknowledge(_lead(body["lead"]), _words(body["by"]))
         case "close":
-            return Close(LeadId(int(body["lead"])), str(body["by"]), str(body.get("note", "")))
+            return Close(_lead(body["lead"]), _words(body["by"]), _words(body.get("note", "")))
         case "optout":
-            return RecordOptOut(e164(str(body["number"])), str(body["by"]), str(body.get("note", "")))
+            return RecordOptOut(e164(_words(body["number"])), _words(body["by"]), _words(body.get("note", "")))
     raise ValueError(f"no command is called {name}")
+
+
+def _lead(value: object) -> LeadId:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 < value < 2**63:
+        raise ValueError(f"expected a lead's number, found {value!r}")
+    return LeadId(value)
+
+
+def _words(value: object) -> str:
+    if not isinstance(value, str) or len(value) > LONGEST_WORDS:
+        raise ValueError(f"expected text of at most {LONGEST_WORDS} characters")
+    return value
 
 
 def _answer(status: int, body: dict[str, Any]) -> web.Response:

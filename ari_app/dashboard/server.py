@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import orjson
@@ -42,17 +41,15 @@ class WebEdge:
         self._socket = socket
 
     async def start(self) -> None:
-        """Listen. Raises OSError when the port is taken."""
+        """Listen. Raises OSError when the port is taken or the socket's path is too long."""
         await self._public.setup()
         await web.TCPSite(self._public, self._options.host, self._options.port).start()
         await self._control.setup()
         self._socket.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._socket.parent.chmod(0o700)  # nobody else comes as far as the socket, whatever its own mode is at first
         self._socket.unlink(missing_ok=True)
-        before = os.umask(0o177)
-        try:
-            await web.UnixSite(self._control, str(self._socket)).start()
-        finally:
-            os.umask(before)
+        await web.UnixSite(self._control, str(self._socket)).start()
+        self._socket.chmod(0o600)
 
     async def stop(self) -> None:
         await self._control.cleanup()
