@@ -51,8 +51,11 @@ class CachedSpeech:
             async for piece in speech:
                 pieces.append(piece)
                 yield piece
+        pcm = b"".join(pieces)
+        if not pcm:
+            return  # a voice that said nothing this time may speak the next
         try:
-            await asyncio.to_thread(self._keep, path, b"".join(pieces))
+            await asyncio.to_thread(self._keep, path, pcm)
         except OSError as error:
             log.warning("speech cannot be kept in %s: %s", self._folder, error)
 
@@ -68,6 +71,8 @@ class CachedSpeech:
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(pcm)
+                file.flush()
+                os.fsync(file.fileno())  # or a power failure leaves the name without the sound
             os.replace(name, path)
         except BaseException:
             Path(name).unlink(missing_ok=True)
@@ -96,4 +101,4 @@ def _read(path: Path) -> bytes | None:
         return None
     with contextlib.suppress(OSError):
         os.utime(path)  # it was used
-    return pcm
+    return pcm or None

@@ -27,6 +27,15 @@ class CountingVoice:
         yield b"!" * 10
 
 
+class SilentVoice:
+    """Says nothing, without an error."""
+
+    name = "silent"
+
+    async def speak(self, text: str) -> AsyncGenerator[bytes, None]:
+        yield b""
+
+
 def files(folder: Path) -> set[Path]:
     return set(folder.iterdir())
 
@@ -95,6 +104,19 @@ async def test_speech_that_cannot_be_read_is_made_again(tmp_path: Path) -> None:
     cache = CachedSpeech(CountingVoice(), tmp_path)
     cache.path("hello").mkdir()
     assert b"".join(await spoken(cache, "hello")) == b"hello!!!!!!!!!!"
+
+
+async def test_a_voice_that_said_nothing_is_asked_again(tmp_path: Path) -> None:
+    cache = CachedSpeech(SilentVoice(), tmp_path)
+    assert b"".join(await spoken(cache, "hello")) == b""
+    assert files(tmp_path) == set()
+
+
+async def test_a_file_without_sound_is_not_taken_for_speech(tmp_path: Path) -> None:
+    cache = CachedSpeech(CountingVoice(), tmp_path)
+    cache.path("hello").touch()
+    assert b"".join(await spoken(cache, "hello")) == b"hello!!!!!!!!!!"
+    assert cache.path("hello").read_bytes() == b"hello!!!!!!!!!!"
 
 
 async def test_what_was_not_used_for_longest_goes_when_there_is_too_much(tmp_path: Path) -> None:
