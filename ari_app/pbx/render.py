@@ -183,7 +183,8 @@ def render(
         "mailbox": dialplan.mailbox if host.has_module("app_voicemail") else None,
     }
     texts = {}
-    for name in sorted(environment.list_templates(extensions=["conf"])):
+    # asterisk/attach holds what other people's PBXs get; it is no part of ours.
+    for name in sorted(environment.list_templates(filter_func=lambda name: "/" not in name and name.endswith(".conf"))):
         try:
             texts[name] = environment.get_template(name).render(context)
         except UnsafeValueError as error:
