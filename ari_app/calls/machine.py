@@ -108,6 +108,8 @@ def _stray(draft: CallDraft, event: CallEvent) -> None:
 # ------------------------------------------------------------------------------------------------------------- ringing
 def _arrived(draft: CallDraft) -> None:
     setup = draft.setup
+    if draft.call.stage is not CallStage.NEW:
+        return
     if setup.entry is None:
         draft.verdict(Verdict.UNROUTED, on_line=True)
         draft.effects.append(FallThrough())
@@ -132,8 +134,10 @@ def _ringing(draft: CallDraft, leg_id: str) -> None:
 
 
 def _answered(draft: CallDraft, leg_id: str) -> None:
+    if leg_id == draft.call.connected_to:
+        return  # told twice
     leg = draft.call.leg(leg_id)
-    if leg is None or leg.state in (LegState.ENDED, LegState.ANSWERED) or draft.call.connected_to is not None:
+    if leg is None or leg.state is LegState.ENDED or draft.call.connected_to is not None:
         draft.effects.append(CancelLeg(leg_id, elsewhere=True))
         return
     draft.cancel_all(but=leg_id)
@@ -240,6 +244,8 @@ def _missed(draft: CallDraft, verdict: Verdict) -> None:
             draft.ring(draft.setup.overflow)
         case AfterMiss.OVERFLOW | AfterMiss.PROMPT | AfterMiss.VOICEMAIL:
             draft.prompt()
+        case _:
+            assert_never(draft.after_miss)
 
 
 def _key(draft: CallDraft, key: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import assert_never
 
 from ari_app.calls.effects import Prompt
 from ari_app.calls.events import LegEnd
@@ -133,6 +134,8 @@ class Call:
                 return since + setup.message_seconds + LONGEST_PROMPT_SECONDS
             case CallStage.NEW | CallStage.CONNECTED | CallStage.ENDED:
                 return None
+            case _:
+                assert_never(self.stage)
 
     def turn_ends(self, leg: Leg) -> float:
         """When the next phone is rung instead of this one, unless all ring at once."""
