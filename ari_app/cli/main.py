@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from ari_app.cli.attach_command import attach
 from ari_app.cli.context import Cli
 from ari_app.cli.doctor_command import doctor
 from ari_app.cli.lead_commands import ack, close, lead, leads, optout, people, replay
@@ -71,5 +72,6 @@ for command in (
     optout,
     people,
     doctor,
+    attach,
 ):
     main.add_command(command)

@@ -32,7 +32,14 @@ PLAIN, FREEPBX = "127.0.0.2", "127.0.0.3"
 MODULES = (
     *("app_queue", "app_stack", "app_voicemail", "app_userevent", "app_read", "res_musiconhold", "bridge_holding"),
     *("bridge_builtin_features", "pbx_config", "func_cut", "func_db", "func_global", "func_timeout", "app_verbose"),
-    *("app_cdr", "res_pjsip_mwi", "app_directed_pickup", "app_exec", "res_pjsip_mwi_body_generator"),
+    *(
+        "app_cdr",
+        "res_pjsip_mwi",
+        "app_directed_pickup",
+        "app_exec",
+        "res_pjsip_mwi_body_generator",
+        "res_clioriginate",
+    ),
 )
 
 
