@@ -31,17 +31,20 @@ from ari_app.notify.email import EmailAdapter, Mailer, MailServer
 from ari_app.notify.gateways import build_gateways, fixed_senders
 from ari_app.notify.texts import TextAdapter, TextInbox
 from ari_app.pbx.ari import Ari
+from ari_app.pbx.errors import PbxError, UnsafeValueError
 from ari_app.pbx.event_socket import EventSocket, SocketEvent, SocketTiming
 from ari_app.pbx.messages import TextMessageReceived
 from ari_app.pbx.messenger import AriMessenger
-from ari_app.pbx_setup import pbx_folders
+from ari_app.pbx_setup import ManagedPbx, pbx_folders
 from ari_app.runtime.dispatcher import AfterCrash, Dispatcher, Lane
 from ari_app.runtime.outcome import Adapter
 from ari_app.runtime.recorder import Listener, PolicyInForce, Recorder
 from ari_app.runtime.timer_loop import TimerLoop
 from ari_app.settings.delivery import WebhookCrm
 from ari_app.settings.loading import Settings, load
+from ari_app.settings.model import SecretUnavailableError
 from ari_app.settings.problem import Problem, SettingsError, Severity
+from ari_app.settings.texts import SipGateway
 from ari_app.sip_texts import SipInbox
 from ari_app.speech import CallbackVoice, engine_options, prompt_texts, render_prompts
 from ari_app.store import outbox, receipts
@@ -269,19 +272,51 @@ class Application:
         """Take a valid policy over at once; refuse an invalid one, and one that needs what is not running."""
         settings = await asyncio.to_thread(load, self._settings.path)
         _refuse_unknown_gateways(settings, self._settings)
+        pbx, trouble = await self._rewrite_pbx(settings)
         before = in_force.policy.version
         in_force.swap(settings.policy, settings.document.model_dump_json(exclude_unset=True))
-        waiting = [
-            section
-            for section in RESTART_SECTIONS
-            if getattr(settings.document, section) != getattr(self._settings.document, section)
-        ]
+        if pbx is not None:
+            try:
+                await asyncio.to_thread(pbx.take_over)
+            except PbxError as error:
+                trouble = str(error)
+        if trouble is not None:
+            log.error("pbx_not_reloaded", error=trouble)
+        taken_over = pbx is not None and trouble is None
         return {
             "before": before,
             "now": settings.policy.version,
-            "after_restart": waiting,
+            "pbx": [path.name for path in pbx.changed] if pbx is not None and taken_over else [],
+            "pbx_trouble": trouble,
+            "after_restart": _after_restart(settings, self._settings, pbx_has_it=taken_over),
             "warnings": [problem.as_json() for problem in settings.warnings],
         }
+
+    async def _rewrite_pbx(self, settings: Settings) -> tuple[ManagedPbx | None, str | None]:
+        """The managed PBX's configuration for ``settings``, not yet read by it; or what kept us from writing it.
+
+        Raises SettingsError for settings that cannot be written into Asterisk's files.
+        """
+        try:
+            return await asyncio.to_thread(ManagedPbx.rewrite, settings, self._settings), None
+        except (UnsafeValueError, SecretUnavailableError) as error:
+            raise SettingsError([Problem(Severity.ERROR, settings.place(("pbx",)), "pbx", str(error))]) from error
+        except (PbxError, OSError) as error:
+            return None, str(error)
+
+
+def _after_restart(settings: Settings, running: Settings, *, pbx_has_it: bool) -> list[str]:
+    """Sections that have changed and that nothing reads before the next start. pbx_has_it: phones and trunks are rendered."""
+    new, old = settings.document, running.document
+    changed = [section for section in RESTART_SECTIONS if getattr(new, section) != getattr(old, section)]
+    if not pbx_has_it:
+        return changed
+    ours = {old.callback.trunk or next(iter(old.trunks), None)}
+    ours |= {gateway.trunk for gateway in old.gateways.values() if isinstance(gateway, SipGateway)}
+    waiting = {section for section in changed if section != "phones"}
+    if all(name is None or new.trunks.get(name) == old.trunks.get(name) for name in ours):
+        waiting.discard("trunks")
+    return [section for section in changed if section in waiting]
 
 
 def _refuse_unknown_gateways(settings: Settings, running: Settings) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ari_app.pbx.account import choose_account
 from ari_app.pbx.folders import PbxFolders
-from ari_app.pbx.host import AsteriskHost, find_asterisk
+from ari_app.pbx.host import AsteriskHost, find_asterisk, find_ready
 from ari_app.pbx.process import AsteriskProcess, PbxStatus
 from ari_app.pbx.render import Dialplan, PbxSecrets, RingGroup, render
 from ari_app.settings.loading import Settings
@@ -63,8 +63,43 @@ class ManagedPbx:
         """Start it; one that runs already takes the changes over."""
         running = self.process.status()
         if running is not None:
-            if self.changed:
-                self.process.cli("core reload")
+            self.take_over()
             return running
         account = choose_account((self.folders.base, self.host.modules), say)
         return self.process.start(settings.document.pbx, account, child=child)
+
+    @classmethod
+    def rewrite(cls, settings: Settings, running: Settings) -> ManagedPbx | None:
+        """Write the configuration anew for numbers, groups, phones and trunks that have changed since ``running``; None when
+        there is no managed PBX that runs. Where it listens stays as it is: Ringback is connected there.
+
+        Raises PbxError, SecretUnavailableError, OSError.
+        """
+        if not running.document.pbx.managed:
+            return None
+        host, folders = find_ready(), pbx_folders(running)
+        if host is None or AsteriskProcess(host, folders).status() is None:
+            return None
+        telephony = settings.document.model_copy(update={"pbx": running.document.pbx})
+        secrets = PbxSecrets.resolve(telephony, settings.secrets())
+        changed = render(telephony, secrets, host, folders, dialplan(settings))
+        return cls(host, folders, AsteriskProcess(host, folders), tuple(changed))
+
+    def take_over(self) -> None:
+        """Have the running Asterisk read what has changed; calls go on. Raises PbxError."""
+        names = {path.name for path in self.changed}
+        commands = [command for name in sorted(names & _RELOADS.keys()) for command in _RELOADS[name]]
+        for command in ["core reload"] if names - _RELOADS.keys() else commands:
+            self.process.cli(command)
+
+
+_RELOADS = {
+    "extensions.conf": ("dialplan reload",),
+    "pjsip.conf": (
+        "module reload res_pjsip.so",
+        "module reload res_pjsip_endpoint_identifier_ip.so",
+        "module reload res_pjsip_outbound_registration.so",
+    ),
+    "voicemail.conf": ("module reload app_voicemail.so",),
+}
+"""Files that Asterisk can read anew by themselves."""

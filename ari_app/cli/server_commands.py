@@ -54,13 +54,21 @@ def status(cli: Cli, as_json: bool) -> None:
 @as_json
 @pass_cli
 def reload(cli: Cli, as_json: bool) -> None:
-    """Have the server take over the settings. Valid ones count at once; invalid ones are refused, and the old ones stay."""
+    """Have the server take over the settings, and the managed PBX its numbers, groups, phones and trunks.
+
+    Valid ones count at once; invalid ones are refused, and the old ones stay. Exit 0: taken over, 1: not by the PBX,
+    2: refused.
+    """
     status, answer = cli.ask_server("POST", "/reload")
     if as_json:
         print_json(answer)
     elif status == 200:
         same = answer["before"] == answer["now"]
         click.echo("nothing has changed" if same else f"policy {answer['now']} is in force")
+        if answer["pbx"]:
+            click.echo(f"the PBX has read anew: {', '.join(answer['pbx'])}")
+        if answer["pbx_trouble"]:
+            click.echo(f"the PBX has not: {answer['pbx_trouble']}; ringback pbx up tells more", err=True)
         if answer["after_restart"]:
             click.echo(f"taken over at the next start only: {', '.join(answer['after_restart'])}")
     else:
@@ -68,4 +76,4 @@ def reload(cli: Cli, as_json: bool) -> None:
         for problem in answer.get("problems", []):
             place = f"{problem['file']}:{problem['line']}:{problem['column']}"
             click.echo(f"{place}: {problem['severity']}: {problem['where']}: {problem['what']}", err=True)
-    sys.exit(0 if status == 200 else 2)
+    sys.exit(2 if status != 200 else 1 if answer["pbx_trouble"] else 0)
