@@ -108,6 +108,8 @@ class CallbackSession:
         self._desks_left: set[str] = set()
         self._desk_change = asyncio.Event()
         self._speaker: Speaker | None = None
+        self._limit: asyncio.Timeout | None = None
+        self._handed_over = False
         self._keys: list[str] = []
         self._log = log.bind(outbox_id=effect_id, to=redacted(order.to))
 
@@ -216,7 +218,10 @@ class CallbackSession:
         started = loop.time()
         end, talk, by, why = CallbackEnd.FAILED, NOTHING, None, None
         try:
-            async with asyncio.timeout(self._route.longest_seconds), contextlib.AsyncExitStack() as audio:
+            async with (
+                asyncio.timeout(self._route.longest_seconds) as self._limit,
+                contextlib.AsyncExitStack() as audio,
+            ):
                 self._speaker = await self._open_audio(audio)
                 for digit in self._keys:
                     self._speaker.key(digit)
@@ -229,15 +234,25 @@ class CallbackSession:
                 else:
                     end = _TALKS[talk.end]
         except TimeoutError:
-            why = f"longer than {self._route.longest_seconds:g} s"
+            late = self._limit is not None and self._limit.expired()
+            why = f"longer than {self._route.longest_seconds:g} s" if late else f"no audio within {MEDIA_SECONDS:g} s"
             end = CallbackEnd.COMPLETED if talk.lines else CallbackEnd.FAILED
         except (AriError, OSError) as error:
             why = f"{type(error).__name__}: {error}"[:200]
             end = CallbackEnd.CALLER_HUNG_UP if self._over.is_set() else CallbackEnd.FAILED
-        finally:
-            await self._clear_up()
-            self._tell_end(end, talk, loop.time() - started, by=by, why=why)
-            self._log.info("callback_over", end=end.value, seconds=round(loop.time() - started, 1))
+        except BaseException as error:
+            # Stopped while two people talk: whoever starts next finds them in their bridge.
+            if not (self._handed_over and isinstance(error, asyncio.CancelledError)):
+                await self._finish(end, talk, loop.time() - started, by=by, why=type(error).__name__)
+            raise
+        await self._finish(end, talk, loop.time() - started, by=by, why=why)
+
+    async def _finish(
+        self, end: CallbackEnd, talk: Talk, seconds: float, *, by: str | None = None, why: str | None = None
+    ) -> None:
+        await self._clear_up()
+        self._tell_end(end, talk, seconds, by=by, why=why)
+        self._log.info("callback_over", end=end.value, seconds=round(seconds, 1))
 
     async def _open_audio(self, audio: contextlib.AsyncExitStack) -> Speaker:
         """A leg of the call whose audio is ours, in one bridge with the caller's."""
@@ -273,6 +288,9 @@ class CallbackSession:
         if desk is not None and not self._over.is_set():
             await self._hang_up(self._media)
             await self._ari.bridges.add(self._bridge, desk)
+            self._handed_over = True
+            if self._limit is not None:
+                self._limit.reschedule(None)  # people talk as long as they like
             self._log.info("callback_handed_over", phone=self._desks[desk])
             while desk in self._desks_left and not self._over.is_set():
                 self._desk_change.clear()

@@ -277,13 +277,17 @@ class CallSession:
                 reason = HangupReason.NO_ANSWER if cause is HangUpAs.NO_ANSWER else HangupReason.NORMAL
                 await self._hang_up(caller, reason)
             case FallThrough():
-                digits = self.setup.dialled.removeprefix("+")
-                extension = digits if digits.isdecimal() else "s"
-                await self._ari.channels.continue_in_dialplan(
-                    caller, context="ring-groups", extension=extension, priority=1
-                )
+                await self._fall_through()
             case _:
                 assert_never(effect)
+
+    async def _fall_through(self) -> None:
+        """The dialplan rings the phones by itself."""
+        digits = self.setup.dialled.removeprefix("+")
+        extension = digits if digits.isdecimal() else "s"
+        await self._ari.channels.continue_in_dialplan(
+            self.setup.call_id, context="ring-groups", extension=extension, priority=1
+        )
 
     async def _ring(self, leg: str, phone: str) -> None:
         self._own(leg)
@@ -371,10 +375,13 @@ class CallSession:
             self._queue.put_nowait(RecordingEnded(**self._moment(), recording=name, seconds=0.0))
 
     async def _clear_up(self) -> None:
-        """Leave nothing of this call in Asterisk."""
-        channels = [leg.leg for leg in self._call.live_legs]
-        for channel in channels:
-            await self._quietly(self._ari.channels.hangup(channel))
+        """Leave nothing of this call in Asterisk; but when we are stopped in its middle, leave the call to go on."""
+        if self._call.stage is CallStage.CONNECTED:
+            return  # whoever starts next finds the two in their bridge
+        for leg in self._call.live_legs:
+            await self._quietly(self._ari.channels.hangup(leg.leg))
+        if self._call.stage in (CallStage.RINGING, CallStage.OVERFLOW):
+            await self._quietly(self._fall_through())
         if self._bridge is not None:
             await self._quietly(self._ari.bridges.destroy(self._bridge))
 

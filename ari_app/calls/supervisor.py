@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -11,6 +11,7 @@ import structlog
 
 from ari_app import numbering
 from ari_app.calls.callers import name_of
+from ari_app.calls.resumed import FoundTalk, ResumedTalk, call_over, callback_over, found_talks
 from ari_app.calls.session import CallSession, Prompts
 from ari_app.calls.state import CallSetup
 from ari_app.clock import Clock
@@ -56,6 +57,30 @@ class Session(Protocol):
     def deliver(self, event: AriEvent) -> None: ...
 
     def gone(self, channel_ids: frozenset[str]) -> None: ...
+
+
+class Arriving:
+    """A call whose caller is still being looked up: keeps what happens meanwhile, so that a hang-up is not missed."""
+
+    live = True
+
+    def __init__(self, call_id: str) -> None:
+        self._call_id = call_id
+        self._events: list[AriEvent] = []
+        self._gone: frozenset[str] | None = None
+
+    def deliver(self, event: AriEvent) -> None:
+        self._events.append(event)
+
+    def gone(self, channel_ids: frozenset[str]) -> None:
+        self._gone = channel_ids
+
+    def hand_over(self, session: Session) -> None:
+        """``session`` hears of it all."""
+        for event in self._events:
+            session.deliver(event)
+        if self._gone is not None:
+            session.gone(self._gone)
 
 
 class CallSupervisor:
@@ -176,14 +201,39 @@ class CallSupervisor:
         for session in {id(owner): owner for owner in self._owners.values()}.values():
             session.gone(there)
         ours = set(snapshot.application.channels)
-        for channel in snapshot.channels:
-            if channel.id not in ours or channel.id in self._owners:
-                continue
+        found = [channel for channel in snapshot.channels if channel.id in ours and channel.id not in self._owners]
+        talks = found_talks(found, snapshot.bridges)
+        for talk in talks:
+            session = ResumedTalk(talk, self._ari)
+            for channel_id in talk.channels:
+                self.own(channel_id, session)
+            self.start(self._resume(talk, session))
+        self.start(self._take_over([channel for channel in found if channel.id not in self._owners]))
+
+    async def _take_over(self, channels: Sequence[Channel]) -> None:
+        """Calls of a Ringback that is gone. Its legs first: a phone with one line is busy while the old leg rings it."""
+        for channel in channels:
+            if channel.place.context != INBOUND:
+                log.warning("orphan_hung_up", channel=channel.name)
+                await self._hang_up(channel.id)
+        for channel in channels:
             if channel.place.context == INBOUND:
                 self._arrived(channel, channel.place.extension)
-            else:
-                log.warning("orphan_hung_up", channel=channel.name)
-                self.start(self._hang_up(channel.id))
+
+    async def _resume(self, talk: FoundTalk, session: ResumedTalk) -> None:
+        """See a conversation to its end, and tell the journal. Its transcript, if there was one, died with the process."""
+        setup = None if talk.effect_id else await self._setup(talk.owner, talk.owner.place.extension)
+        caller = None if setup is None else setup.caller
+        if caller is not None:
+            self.enter(caller)
+        try:
+            await session.run()
+        finally:
+            self.disown(session)
+            if caller is not None:
+                self.leave(caller)
+        at = self._clock.now()
+        await self._recorder.insist(callback_over(talk, at) if setup is None else call_over(talk, setup, at))
 
     async def _hang_up(self, channel_id: str) -> None:
         try:
@@ -195,9 +245,11 @@ class CallSupervisor:
     def _arrived(self, channel: Channel, dialled: str) -> None:
         if channel.id in self._owners:
             return
-        self.start(self._call(channel, dialled))
+        waiting = Arriving(channel.id)
+        self.own(channel.id, waiting)
+        self.start(self._call(channel, dialled, waiting))
 
-    async def _call(self, channel: Channel, dialled: str) -> None:
+    async def _call(self, channel: Channel, dialled: str, waiting: Arriving) -> None:
         facts: asyncio.Queue[Event | None] = asyncio.Queue()
         setup = await self._setup(channel, dialled)
         session = CallSession(
@@ -208,6 +260,7 @@ class CallSupervisor:
             tell=facts.put_nowait,
             own=lambda channel_id: self.own(channel_id, session),
         )
+        waiting.hand_over(session)
         caller = setup.caller
         if caller is not None:
             self.enter(caller)

@@ -45,6 +45,7 @@ PATIENT = "+13055550111"
 DROPPED_COUNTS = "+13055550112"
 OTHER_OFFICE = "+13055550113"
 NEVER_OPEN_BUT_RINGS = "+13055550114"
+SECOND_DESK = "+13055550115"
 UNLISTED = "+13055550177"
 
 SETTINGS = """\
@@ -67,6 +68,7 @@ groups:
   all: {{phones: ["101", "102", "103"], agents: [ana, bob]}}
   ordered: {{phones: ["101", "102"], agents: [bob], strategy: in_order, each: 1s}}
   turns: {{phones: ["101", "102"], agents: [bob], strategy: round_robin, each: 20s}}
+  second: {{phones: ["102"], agents: [bob]}}
   floor: {{phones: ["103"], agents: [cleo]}}
 number_defaults: {{office: miami, group: front, plan: standard, rings: 3, abandoned_rings: 1}}
 numbers:
@@ -84,6 +86,7 @@ numbers:
   "13055550111": {{abandoned_rings: 3}}
   "13055550112": {{counts: [no_answer, dropped]}}
   "13055550113": {{office: coral}}
+  "13055550115": {{office: coral, group: second}}
   "13055550114": {{office: keys, ring_after_hours: true}}
 blocked: ["13055550666"]
 plans:
@@ -222,6 +225,14 @@ class Brokerage(Stage):
         await super().stop()
         await self.hook.stop()
 
+    def change(self, *changes: tuple[str, str]) -> None:
+        """Replace pieces of the YAML, each by another."""
+        text = self.path.read_text(encoding="utf-8")
+        for old, new in changes:
+            assert old in text, old
+            text = text.replace(old, new)
+        self.path.write_text(text, encoding="utf-8")
+
     @property
     def sounds(self) -> Path:
         """Where the prompts are that callers hear."""
@@ -287,6 +298,12 @@ class Brokerage(Stage):
         """Action, outcome and rule of everything that was decided about a lead."""
         rows = self.query("SELECT action, outcome, rule FROM decisions WHERE lead_id = ? ORDER BY seq, n", [lead])
         return [(action, outcome, rule) for action, outcome, rule in rows]
+
+    def attempts(self, effect_id: str) -> int:
+        """How often an order has been begun."""
+        found = self.query("SELECT attempts FROM outbox WHERE id = ?", [effect_id])[0][0]
+        assert isinstance(found, int)
+        return found
 
     def orders(self, number: str, kind: str) -> list[tuple[str, str]]:
         """Id and status of what was ordered for a caller."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from tests.e2e.brokerage import MAIN, Brokerage
-from tests.support.phones import Phone
+from tests.support.phones import Phone, PhoneEvent
 from tests.support.stage import JournalEvent
 from tests.support.waiting import until
 
@@ -61,3 +63,28 @@ async def missed_call(
         await mobile.heard("answered")
         await mobile.heard("media")
         yield mobile
+
+
+@dataclass(frozen=True)
+class CalledBack:
+    """A caller on the phone with the assistant. missed: the call before. incoming: what their phone showed."""
+
+    mobile: Phone
+    missed: JournalEvent
+    incoming: PhoneEvent
+    lead: int
+
+
+@contextlib.asynccontextmanager
+async def called_back(
+    brokerage: Brokerage, number: str, dialled: str = MAIN, *, record: Path | None = None
+) -> AsyncIterator[CalledBack]:
+    """A caller who was missed, heard the notice to its end, and has taken the callback. record: what they hear of it."""
+    async with missed_call(brokerage, number, dialled) as mobile:
+        missed = await brokerage.event("CallMissed", caller=number)
+        assert missed.lead_id is not None
+        await mobile.heard("ended", within=15.0)
+        mobile.change(answer_after=0.2, record=None if record is None else str(record))
+        incoming = await mobile.heard("incoming")
+        await mobile.heard("media")
+        yield CalledBack(mobile, missed, incoming, missed.lead_id)

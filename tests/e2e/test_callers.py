@@ -53,8 +53,8 @@ async def test_such_a_caller_hears_an_apology_and_not_the_notice_which_would_not
         await mobile.heard("answered")
         await mobile.heard("ended", within=15.0)  # by itself
         await brokerage.event("CallerLeft", after=before)
-    assert await heard_whole(recorded, brokerage.sounds / "missed_call_plain.wav") > 0.9
-    assert await heard_whole(recorded, brokerage.sounds / "missed_call_notice.wav") < 0.7
+    assert await heard_whole(recorded, brokerage.sounds / "missed_call_plain.wav") > 0.85
+    assert await heard_whole(recorded, brokerage.sounds / "missed_call_notice.wav") < 0.75
     assert brokerage.events("PromptPlayed", after=before) == []
 
 
