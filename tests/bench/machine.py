@@ -6,6 +6,7 @@ import os
 import platform
 import sqlite3
 import subprocess
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,3 +67,8 @@ def cpu_seconds_of(pid: int) -> float:
     """User and system time of a process and its threads so far, proc(5) fields 14 and 15. Raises OSError if it is gone."""
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def wall() -> float:
+    """Seconds since the epoch: the one clock that all processes of a bench, SIPp among them, write down."""
+    return time.time()  # noqa: TID251 - a measurement

@@ -1,4 +1,4 @@
-"""Our SMPP client beside three others on the same SMSC: ``python -m tests.bench.smpp [--json FILE] [--seconds N]``.
+"""Our SMPP client beside three others on the same SMSC.
 
 Clients take turns, in the order A B C D and then D C B A, over at least five rounds, with a window of 1 and of 10, on
 loopback and with a round trip of 10 ms. A control probe runs in every round; a round whose CPU probe drifts by more
@@ -8,7 +8,6 @@ A last round loses every twentieth answer, and asks whether a client tells the t
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import random
@@ -17,9 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +24,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from tests.bench.machine import ROOT
+from tests.bench.processes import Helper, command_line, helper
 from tests.sms_gateway.interop.programs import python_environment
 
-ROOT = Path(__file__).parents[2]
 PEERS = ("smpplib==2.2.4", "aiosmpplib==0.7.4", "smpp34==1.5.0")
 CLIENTS = {
     "ringback": "tests.bench.smpp_clients.ringback",
@@ -120,47 +118,10 @@ def cores() -> tuple[int | None, int | None]:
     return (allowed[0], allowed[1]) if len(allowed) > 1 else (None, None)
 
 
-def _command(python: Path | str, module: str, **options: object) -> list[str]:
-    command = [str(python), "-m", module]
-    for name, value in options.items():
-        if value is not None:
-            command += [f"--{name.replace('_', '-')}", str(value)]
-    return command
-
-
-@dataclass
-class Helper:
-    """A process that prints its port first, and answers lines with lines."""
-
-    process: subprocess.Popen[str]
-    port: int
-
-    def ask(self) -> dict[str, Any]:
-        """One line for one line."""
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self.process.stdin.write("report\n")
-        self.process.stdin.flush()
-        answer: dict[str, Any] = json.loads(self.process.stdout.readline())
-        return answer
-
-
-@contextmanager
-def helper(module: str, **options: object) -> Iterator[Helper]:
-    """A helper that lives as long as the block."""
-    command = _command(sys.executable, module, core=cores()[1], **options)
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
-        assert process.stdout is not None
-        try:
-            yield Helper(process, int(process.stdout.readline()))
-        finally:
-            process.kill()
-
-
 def run_client(client: str, peers: Path, patience: float, **orders: object) -> dict[str, Any]:
     """What a client reports. SystemExit if it does not within ``patience`` seconds."""
     python = sys.executable if client == "ringback" else peers
-    command = _command(python, CLIENTS[client], core=cores()[0], **orders)
+    command = command_line(python, CLIENTS[client], core=cores()[0], **orders)
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     try:
         done = subprocess.run(
@@ -180,7 +141,7 @@ def measure(peers: Path, rounds: int, seconds: float, progress: Progress) -> Res
     """Every client in every cell, ``rounds`` times, and the probe before each round."""
     result = Result()
     task = progress.add_task("", total=rounds * len(CLIENTS) * len(WINDOWS) * len(ROUND_TRIPS))
-    with helper("tests.bench.smpp_smsc") as smsc:
+    with helper("tests.bench.smpp_smsc", core=cores()[1]) as smsc:
         for number in range(rounds):
             result.probes.append(probe())
             for rtt in ROUND_TRIPS:
@@ -204,7 +165,7 @@ def _one_run(client: str, peers: Path, smsc: Helper, window: int, rtt: float, se
     before, began = smsc.ask()["cpu"], time.perf_counter()
     orders = {"window": window, "seconds": seconds}
     if rtt:
-        with helper("tests.bench.smpp_relay", port=smsc.port, rtt_seconds=rtt) as way:
+        with helper("tests.bench.smpp_relay", core=cores()[1], port=smsc.port, rtt_seconds=rtt) as way:
             report = run_client(client, peers, seconds + 30, port=way.port, **orders)
     else:
         report = run_client(client, peers, seconds + 30, port=smsc.port, **orders)
@@ -235,7 +196,7 @@ def measure_lost(peers: Path, result: Result, progress: Progress) -> None:
     for window in WINDOWS:
         for client in CLIENTS:
             progress.update(task, description=f"lost answers: {client}, window {window}")
-            with helper("tests.bench.smpp_smsc", lose_every=LOST_EVERY) as smsc:
+            with helper("tests.bench.smpp_smsc", core=cores()[1], lose_every=LOST_EVERY) as smsc:
                 began = time.perf_counter()
                 report = run_client(
                     client,
@@ -373,26 +334,14 @@ def _show_lost(result: Result, console: Console) -> None:
     console.print(table)
 
 
-def main() -> None:
-    """Run the bench."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--json", type=Path, help="write every run here")
-    parser.add_argument("--seconds", type=float, default=1.0, help="of each run (1)")
-    parser.add_argument("--rounds", type=int, default=5, help="at least 5 for figures to quote (5)")
-    arguments = parser.parse_args()
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=120)
+def bench(console: Console, *, quick: bool) -> Result:
+    """Measure and tell."""
     with console.status("Installing the peers, once …"):
         peers = python_environment("smpp-peers", *PEERS)
+    rounds, seconds = (1, 0.3) if quick else (5, 1.0)
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     with Progress(*columns, console=console, transient=True) as progress:
-        result = measure(peers, arguments.rounds, arguments.seconds, progress)
+        result = measure(peers, rounds, seconds, progress)
         measure_lost(peers, result, progress)
     show(result, console)
-    if arguments.json is not None:
-        arguments.json.write_text(json.dumps(asdict(result), indent=1) + "\n")
-
-
-if __name__ == "__main__":
-    main()
+    return result

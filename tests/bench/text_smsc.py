@@ -1,7 +1,7 @@
 """The SMSC of the benches that count callers: smpp34's server in a process of its own.
 
 Prints its port. For a line on its standard input it answers a line of JSON: for each submit_sm its destination and when it
-came, by the machine's monotonic clock and by its wall clock, in seconds; its CPU time; and how many clients are bound.
+came, in seconds since the epoch; its CPU time; and how many clients are bound.
 With ``--receipts`` it sends a delivery receipt for each text, as a carrier does.
 """
 
@@ -13,10 +13,10 @@ import contextlib
 import json
 import os
 import sys
-import time
 
 import smpp34
 
+from tests.bench.machine import wall
 from tests.bench.meter import cpu_seconds
 from tests.support.ports import free_port
 
@@ -29,7 +29,7 @@ class TextSmsc:
         self._receipts: asyncio.Queue[tuple[str, smpp34.SubmitSmEvent]] | None = asyncio.Queue() if receipts else None
         self._clients: list[smpp34.Esme] = []
         self._count = 0
-        self.texts: list[tuple[str, float, float]] = []
+        self.texts: list[tuple[str, float]] = []
 
     @property
     def bound(self) -> int:
@@ -51,7 +51,7 @@ class TextSmsc:
         elif isinstance(event, smpp34.Unbound):
             self._clients = [client for client in self._clients if client.session_id != event.session_id]
         elif isinstance(event, smpp34.SubmitSmEvent):
-            self.texts.append((event.destination_addr, time.monotonic(), time.time()))  # noqa: TID251 - a measurement
+            self.texts.append((event.destination_addr, wall()))
             self._count += 1
             message_id = f"{0xA0000 + self._count:x}"
             event.accept(message_id)
