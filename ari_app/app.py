@@ -16,8 +16,10 @@ from typing import Any
 
 import structlog
 
+from ari_app.calls.effects import Prompt
 from ari_app.calls.placer import CallbackOptions, CallbackPlacer
 from ari_app.calls.supervisor import CallSupervisor
+from ari_app.calls.watch_setup import NoCallbacks, Watch, open_watch
 from ari_app.clock import Clock, SystemClock
 from ari_app.crm.jsonl import JsonLines
 from ari_app.crm.port import Crm, CrmAdapter
@@ -93,6 +95,7 @@ class Application:
         self._clock = clock or SystemClock()
         self._stop = asyncio.Event()
         self._depths: Mapping[tuple[str, str], int] = {}
+        self._watch: Watch | None = None
         self.ready = asyncio.Event()
 
     def stop(self) -> None:
@@ -129,6 +132,16 @@ class Application:
             ari = Ari(f"http://{http.host}:{http.port}", document.pbx.ari.user, password, application=document.pbx.app)
             await stack.enter_async_context(ari)
             supervisor = CallSupervisor(ari, store, recorder, clock, prompts, document.prompt)
+            if document.pbx.watches:
+                self._watch = open_watch(
+                    settings,
+                    recorder,
+                    clock,
+                    prompts[Prompt.NOTICE].digests,
+                    chance=random.SystemRandom().random,
+                    arrived=supervisor.enter,
+                    left=supervisor.leave,
+                )
             events = EventSocket(
                 ari, supervisor.deliver, chance=random.SystemRandom().random, timing=SocketTiming(longest_delay=2.0)
             )
@@ -170,11 +183,15 @@ class Application:
         async with asyncio.TaskGroup() as group:
             running = [
                 group.create_task(supervisor.run(), name="calls"),
-                group.create_task(events.run(), name="ari"),
                 group.create_task(sip_inbox.run(), name="sip texts"),
                 group.create_task(timers.run(), name="timers"),
                 group.create_task(self._keep_house(store), name="housekeeping"),
             ]
+            if self._settings.document.pbx.has_ari:
+                running.append(group.create_task(events.run(), name="ari"))
+            if self._watch is not None:
+                running.append(group.create_task(self._watch.supervisor.run(), name="watched calls"))
+                running.append(group.create_task(self._watch.link.run(), name="ami"))
             sending = [group.create_task(gateway.run(), name=f"gateway:{name}") for name, gateway in gateways.items()]
             dispatching = group.create_task(dispatcher.run(), name="dispatcher")
             self.ready.set()
@@ -196,7 +213,7 @@ class Application:
     def _callbacks(self, ari: Ari, supervisor: CallSupervisor, voice: CallbackVoice) -> CallbackPlacer | None:
         document = self._settings.document
         name = document.callback.trunk or next(iter(document.trunks), None)
-        if name is None:
+        if name is None or not document.pbx.has_ari:
             return None
         http = document.pbx.http
         options = CallbackOptions(
@@ -227,7 +244,9 @@ class Application:
             Lane("email", email, AfterCrash.REPEAT, 4, 90.0, attempts=60),
             Lane("push", CrmAdapter(crms, clock), AfterCrash.REPEAT, 8, 60.0, attempts=400),
         ]
-        if callbacks is not None:
+        if callbacks is None:
+            lanes.append(Lane("callback", NoCallbacks(), AfterCrash.REPEAT, 4, 10.0))
+        else:
             lanes.append(
                 Lane("callback", callbacks, AfterCrash.DOUBT, document.callback.at_once, ring + 30.0, attempts=200)
             )
@@ -255,11 +274,11 @@ class Application:
         self, recorder: Recorder, supervisor: CallSupervisor, gateways: Mapping[str, Gateway]
     ) -> list[Component]:
         free = shutil.disk_usage(self._settings.data_folder).free
-        connected = supervisor.connected
+        pbx = supervisor if self._watch is None else self._watch.supervisor
         parts = [
             Component("database", recorder.healthy, "written" if recorder.healthy else "cannot be written"),
             Component("disk", free > LOW_DISK_OCTETS, f"{free / 1e9:.1f} GB free"),
-            Component("asterisk", connected, f"version {supervisor.version}" if connected else "not connected"),
+            Component("asterisk", pbx.connected, f"version {pbx.version}" if pbx.connected else "not connected"),
         ]
         for gateway in gateways.values():
             state = gateway.health
