@@ -24,8 +24,8 @@ class Meaning(StrEnum):
 
 _STOP = re.compile(
     r"\b(?:stop(?: (?:it|now|please|calling|this|that))*$|stop (?:calling|it|this|texting|bothering)"
-    r"|do(?: no|n')?t (?:ever )?call|never call|no more calls|take me off|remove (?:me|my number)|leave me alone|unsubscribe"
-    r"|not interested|hang up|go away)\b"
+    r"|do(?: not|n'?t) (?:ever )?call|never call|no more calls|take me off|remove (?:me|my number)|leave me alone|unsubscribe"
+    r"|not interested(?: anymore| any more| at all| thanks| thank you| sorry)*$|hang up|go away)\b"
 )
 _PERSON = re.compile(
     r"\b(?:person|people|human|operator|representative|somebody|someone|receptionist|real (?:agent|estate agent|one)"
@@ -36,8 +36,8 @@ _BUY = re.compile(
     r"\b(?:buy|buying|buyer|bought|purchase|purchasing|looking for a (?:house|home|condo|place|apartment))\b"
 )
 _SELL = re.compile(r"\b(?:sell|selling|seller|sold|sale of my|list my|listing my)\b")
-_NO_BUY = re.compile(r"\bnot (?:to )?(?:buy|buying|purchase|purchasing)\b")
-_NO_SELL = re.compile(r"\bnot (?:to )?(?:sell|selling)\b")
+_NO_BUY = re.compile(r"\bnot (?:interested in |to )?(?:buy|buying|purchase|purchasing)\b")
+_NO_SELL = re.compile(r"\bnot (?:interested in |to )?(?:sell|selling)\b")
 _BOTH = re.compile(r"\bboth\b|\b(?:buy\w*|sell\w*) and (?:buy\w*|sell\w*)\b")
 
 

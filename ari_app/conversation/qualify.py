@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import assert_never
 
 from ari_app.conversation.intents import Meaning, meaning
 from ari_app.recovery.values import Intent
@@ -157,3 +158,5 @@ def _answer(talking: Talking, what: Meaning) -> tuple[Talking, Say]:
                 )
             first = _ROBOT if what is Meaning.ROBOT else _AGAIN if what is Meaning.OTHER else ()
             return replace(talking, asked=talking.asked + 1), Say((*first, QUESTION, KEYS), Next.LISTEN)
+        case _:
+            assert_never(what)

@@ -277,6 +277,13 @@ def test_a_plan_without_an_alert_tells_a_person_of_a_text_that_failed() -> None:
     assert reasons(step) == [AlertReason.TEXT_FAILED]
 
 
+def test_an_alert_behind_a_wait_is_too_late_for_a_text_that_failed() -> None:
+    late = "brief: [{text: missed}, {wait: 5m}, {alert: floor}]"
+    books = Books(policy=policy(("brief: [{text: missed}, push]", late)))
+    books.call(CallMissed, dialled=KEYS)
+    assert reasons(books.settle(EffectId("1.0"), "failed")) == [AlertReason.TEXT_FAILED]
+
+
 def test_a_second_bad_receipt_tells_nobody_again() -> None:
     books = Books()
     books.call(CallMissed, dialled=KEYS)
