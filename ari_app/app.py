@@ -16,6 +16,7 @@ from typing import Any
 
 import structlog
 
+from ari_app.calls.catch_up import CatchUp
 from ari_app.calls.effects import Prompt
 from ari_app.calls.placer import CallbackOptions, CallbackPlacer
 from ari_app.calls.supervisor import CallSupervisor
@@ -163,12 +164,17 @@ class Application:
             control = Control(recorder, clock, health, lambda: self._reload(in_force))
             edge = WebEdge(document.web, health, metrics, control, socket_path(settings.data_folder))
 
+            catch_up = None
+            if document.pbx.managed:
+                catch_up = CatchUp(store, recorder, clock, pbx_folders(settings).cel, supervisor.holds)
+                supervisor.on_snapshot = catch_up.asterisk_has
+
             recovered = await dispatcher.recover()
             if recovered:
                 log.warning("orders_left_by_a_dead_process", count=recovered)
             await edge.start()
             stack.push_async_callback(edge.stop)
-            await self._run_all(store, supervisor, events, gateways, sip_inbox, dispatcher, timers)
+            await self._run_all(store, supervisor, events, gateways, sip_inbox, dispatcher, timers, catch_up)
 
     async def _run_all(
         self,
@@ -179,6 +185,7 @@ class Application:
         sip_inbox: SipInbox,
         dispatcher: Dispatcher,
         timers: TimerLoop,
+        catch_up: CatchUp | None,
     ) -> None:
         async with asyncio.TaskGroup() as group:
             running = [
@@ -187,6 +194,8 @@ class Application:
                 group.create_task(timers.run(), name="timers"),
                 group.create_task(self._keep_house(store), name="housekeeping"),
             ]
+            if catch_up is not None:
+                running.append(group.create_task(catch_up.run(), name="catch-up"))
             if self._settings.document.pbx.has_ari:
                 running.append(group.create_task(events.run(), name="ari"))
             if self._watch is not None:

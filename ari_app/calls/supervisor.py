@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import structlog
 
-from ari_app import numbering
+from ari_app.calls.arrival import arrival
 from ari_app.calls.callers import name_of
 from ari_app.calls.resumed import FoundTalk, ResumedTalk, call_over, callback_over, found_talks
 from ari_app.calls.session import CallSession, Prompts
@@ -36,7 +36,6 @@ from ari_app.recovery.policy import NumberEntry, Policy, Strategy
 from ari_app.recovery.rotation import rotated
 from ari_app.recovery.values import E164, ConsentState, NumberKind
 from ari_app.recovery.values import Channel as ContactChannel
-from ari_app.runtime.facts import kind_of
 from ari_app.runtime.recorder import Recorder
 from ari_app.settings.calling import PromptSection
 from ari_app.store import people
@@ -106,6 +105,8 @@ class CallSupervisor:
         self.version: str | None = None
         self.on_other: Callable[[SocketEvent], None] = lambda _: None
         """Told of events that are of no call."""
+        self.on_snapshot: Callable[[frozenset[str]], None] = lambda _: None
+        """Told all channels that Asterisk has, after each connection."""
         self.on_arrival: Callable[[E164], None] = lambda _: None
         """Told who calls us."""
 
@@ -129,6 +130,10 @@ class CallSupervisor:
         count = self._callers.pop(caller) - 1
         if count:
             self._callers[caller] = count
+
+    def holds(self, call_id: str) -> bool:
+        """Whether a session judges that call, or is still to write its verdict down."""
+        return call_id in self._owners
 
     def own(self, channel_id: str, session: Session) -> None:
         """From now on the events of this channel go to ``session``."""
@@ -200,6 +205,7 @@ class CallSupervisor:
         there = frozenset(channel.id for channel in snapshot.channels)
         for session in {id(owner): owner for owner in self._owners.values()}.values():
             session.gone(there)
+        self.on_snapshot(there)
         ours = set(snapshot.application.channels)
         found = [channel for channel in snapshot.channels if channel.id in ours and channel.id not in self._owners]
         talks = found_talks(found, snapshot.bridges)
@@ -283,32 +289,18 @@ class CallSupervisor:
 
     async def _setup(self, channel: Channel, dialled: str) -> CallSetup:
         policy = self._recorder.policy
-        party = numbering.classify(channel.caller.number, policy.region)
-        kind = kind_of(party, policy)
-        number = numbering.canonical(dialled, policy.region)
-        entry = policy.entry_for(number)
+        name = name_of(channel.caller.name, channel.caller.number)
         at = self._clock.now()
-        common = CallSetup(
-            call_id=channel.id,
-            caller=party.number,
-            kind=kind,
-            caller_name=name_of(channel.caller.name, channel.caller.number),
-            dialled=number,
-            entry=entry,
-            is_open=entry is None or policy.offices[entry.office].hours.is_open(at),
-            ring_seconds=policy.ring_seconds,
-            first_ring_seconds=policy.first_ring_seconds,
-            dropped_seconds=policy.dropped_seconds,
-            keys_after_seconds=self._options.keys_after,
-            message_seconds=self._options.voicemail_longest,
-        )
-        if entry is None:
-            log.warning("number_not_in_settings", dialled=number, caller=redacted(party.number))
+        common = arrival(policy, channel.id, number=channel.caller.number, dialled=dialled, at=at, name=name)
+        if common.entry is None:
+            log.warning("number_not_in_settings", dialled=common.dialled, caller=redacted(common.caller))
             return common
         return replace(
             common,
-            contactable=kind is NumberKind.ORDINARY and await self._contactable(party.number, policy),
-            **self._phones(entry, policy),
+            keys_after_seconds=self._options.keys_after,
+            message_seconds=self._options.voicemail_longest,
+            contactable=common.kind is NumberKind.ORDINARY and await self._contactable(common.caller, policy),
+            **self._phones(common.entry, policy),
         )
 
     def _phones(self, entry: NumberEntry, policy: Policy) -> dict[str, Any]:

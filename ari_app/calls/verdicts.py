@@ -46,8 +46,13 @@ def verdict_event(
     on_line: bool,
     talk_seconds: float = 0.0,
     by: str | None = None,
+    occurred_at: datetime | None = None,
+    reached_since: str | None = None,
 ) -> CallMissed | CallClosed:
-    """A miss that counts and starts a plan, or a call that is closed. on_line: the caller will be there for a while yet."""
+    """A miss that counts and starts a plan, or a call that is closed. on_line: the caller will be there for a while yet.
+
+    occurred_at, reached_since: for a call that we learned of later, see the events.
+    """
     entry = setup.entry
     early = entry is not None and verdict is Verdict.ABANDONED and rings < entry.abandoned_rings
     if entry is None or verdict not in entry.counts or early:
@@ -59,6 +64,7 @@ def verdict_event(
             ring_seconds=ring_seconds,
             talk_seconds=round(talk_seconds, 3),
             answered_by=by,
+            occurred_at=occurred_at,
         )
     return CallMissed(
         **inbound_fields(setup, at),
@@ -71,4 +77,6 @@ def verdict_event(
         source=entry.source,
         listing=entry.listing,
         caller_name=setup.caller_name,
+        occurred_at=occurred_at,
+        reached_since=reached_since,
     )

@@ -8,17 +8,15 @@ from pathlib import Path
 import click
 
 from ari_app.cli.attach_command import attach
+from ari_app.cli.audit_command import audit_command
 from ari_app.cli.context import Cli
 from ari_app.cli.doctor_command import doctor
+from ari_app.cli.failures import sentences
 from ari_app.cli.lead_commands import ack, close, lead, leads, optout, people, replay
 from ari_app.cli.pbx_commands import pbx
 from ari_app.cli.server_commands import reload, run, status
 from ari_app.cli.settings_commands import check, explain, schema
-from ari_app.errors import RingbackError
-from ari_app.pbx.errors import PbxError
-from ari_app.settings.model import SecretUnavailableError
 from ari_app.settings.problem import SettingsError
-from voice_agent.errors import EngineError
 
 DEFAULT = Path("config/ringback.yaml")
 
@@ -33,8 +31,12 @@ class Root(click.Group):
             for problem in error.problems:
                 click.echo(str(problem), err=True)
             sys.exit(2)
-        except (RingbackError, PbxError, SecretUnavailableError, EngineError) as error:
-            click.echo(f"ringback: {error}", err=True)
+        except Exception as error:
+            told = sentences(error)
+            if told is None:
+                raise
+            for sentence in told:
+                click.echo(f"ringback: {sentence}", err=True)
             sys.exit(1)
 
 
@@ -71,6 +73,7 @@ for command in (
     close,
     optout,
     people,
+    audit_command,
     doctor,
     attach,
 ):

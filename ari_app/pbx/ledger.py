@@ -7,6 +7,7 @@ against. The columns stand in ``docs/pbx.md``.
 from __future__ import annotations
 
 import csv
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -62,6 +63,68 @@ class CelRow:
     data: str
     peer: str
     extra: str
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A place in a ledger that is renamed now and then: the file's inode, and the byte."""
+
+    inode: int
+    offset: int
+
+    @classmethod
+    def parse(cls, text: str) -> Place:
+        """From ``str(place)``. Raises ValueError."""
+        inode, _, offset = text.partition(":")
+        return cls(int(inode), int(offset))
+
+    def __str__(self) -> str:
+        return f"{self.inode}:{self.offset}"
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """What was new in a ledger: rows with the place of each, and the place to go on from.
+
+    unreadable: lines that could not be read. more: there is more to read at once. lost: the file in which we were is gone.
+    """
+
+    rows: tuple[tuple[Place, CelRow], ...]
+    place: Place | None
+    unreadable: int
+    more: bool
+    lost: bool = False
+
+
+def follow_cel(path: Path, place: Place | None) -> Followed:
+    """The events from ``place`` on, in the file that it was in however it is called now; None: from the beginning.
+
+    A renamed ledger is read to its end before the new one. Raises OSError.
+    """
+    inode = _inode(path)
+    lost = False
+    if place is not None and place.inode != inode:
+        old = next((other for other in path.parent.iterdir() if other.is_file() and _inode(other) == place.inode), None)
+        if old is not None:
+            page = read_page(old, place.offset, _placed(place.inode))
+            after = Place(place.inode, page.offset) if page.more else Place(inode or 0, 0)
+            return Followed(page.rows, after, page.unreadable, more=page.more or inode is not None)
+        lost, place = True, None
+    if inode is None:
+        return Followed((), None, 0, more=False, lost=lost)
+    page = read_page(path, 0 if place is None else place.offset, _placed(inode))
+    return Followed(page.rows, Place(inode, page.offset), page.unreadable, page.more, lost)
+
+
+def _inode(path: Path) -> int | None:
+    try:
+        return path.stat().st_ino
+    except FileNotFoundError:
+        return None
+
+
+def _placed(inode: int) -> Callable[[str, int], tuple[Place, CelRow]]:
+    return lambda line, offset: (Place(inode, offset), _cel(line, offset))
 
 
 def read_cdr(path: Path, offset: int = 0) -> Page[CdrRow]:

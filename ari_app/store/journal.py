@@ -34,6 +34,28 @@ def is_known(db: Database, source_id: str) -> bool:
     return db.execute("SELECT 1 FROM events WHERE source_id = ?", [source_id]).fetchone() is not None
 
 
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What the journal says of a call. answered: a person was reached. learned_later: it was caught up on."""
+
+    verdict: str
+    answered: bool
+    learned_later: bool
+
+
+def verdict_of(db: Database, call_id: str) -> Outcome | None:
+    """The outcome of a call; None when there is none."""
+    row = db.execute(
+        "SELECT json_extract(body, '$.verdict'), json_extract(body, '$.talk_seconds') IS NOT NULL"
+        " AND json_extract(body, '$.answered_by') IS NOT NULL, json_extract(body, '$.occurred_at') IS NOT NULL"
+        " FROM events WHERE source_id = ?",
+        [f"call:{call_id}"],
+    ).fetchone()
+    if row is None:
+        return None
+    return Outcome(str(row[0]), bool(row[1]) or is_known(db, f"answered:{call_id}"), bool(row[2]))
+
+
 def append(db: Database, event: Event, facts: Facts, policy: str, lead_id: LeadId | None) -> int:
     """Add an event that is not known; returns its number."""
     cursor = db.execute(

@@ -1,0 +1,259 @@
+"""Catching up from a ledger that a real Asterisk wrote, into real books."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from ari_app.calls.audit import audit
+from ari_app.calls.catch_up import BOOKMARK, CatchUp
+from ari_app.recovery.events import CallClosed
+from ari_app.runtime.recorder import PolicyInForce, Recorder
+from ari_app.store import bookmarks
+from ari_app.store.db import InlineStore, connect, prepare
+from tests.support import office
+from tests.support.waiting import until
+
+SIX_CALLS = Path(__file__).with_name("six_calls.csv")
+LINES = SIX_CALLS.read_bytes().splitlines(keepends=True)
+SHORTLY_AFTER = datetime.fromtimestamp(float(LINES[-1].split(b'","')[1]), UTC) + timedelta(seconds=10)
+
+
+class Clock:
+    """Stands where it is put."""
+
+    def __init__(self) -> None:
+        self.at = SHORTLY_AFTER
+
+    def now(self) -> datetime:
+        return self.at
+
+    async def pause(self, seconds: float) -> None:
+        self.at += timedelta(seconds=seconds)
+
+
+class Room:
+    """Books, a ledger, and who catches up; ``again`` is the same after a restart."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.cel = folder / "cel.csv"
+        self.database = folder / "ringback.db"
+        self.policy = office.policy(
+            folder,
+            ("mon-fri: 9:00-18:00", "mon-sun: 0:00-24:00"),
+            (
+                "quiet_hours: {contact: 8:00-21:00",
+                "cadence: {ring_seconds: 1, dropped: 0.5s}\nquiet_hours: {contact: 0:00-24:00",
+            ),
+        )
+        self.clock = Clock()
+        self.held: set[str] = set()
+        prepare(self.database)
+        self.again()
+
+    def again(self) -> None:
+        self.store = InlineStore(self.database)
+        self.recorder = Recorder(self.store, self.clock, PolicyInForce(self.policy, "{}"))
+        self.catch_up = CatchUp(self.store, self.recorder, self.clock, self.cel, self.held.__contains__)
+
+    def verdicts(self) -> list[str]:
+        query = "SELECT json_extract(body, '$.verdict') FROM events WHERE source_id LIKE 'call:%' ORDER BY seq"
+        db = connect(self.database, readonly=True)
+        try:
+            return [row[0] for row in db.execute(query)]
+        finally:
+            db.close()
+
+    def rows(self, sql: str) -> list[tuple[object, ...]]:
+        db = connect(self.database, readonly=True)
+        try:
+            return db.execute(sql).fetchall()
+        finally:
+            db.close()
+
+
+@pytest.fixture
+def room(tmp_path: Path) -> Room:
+    return Room(tmp_path)
+
+
+ALL = ["no_answer", "abandoned", "answered", "busy", "no_answer", "answered"]
+
+
+async def test_every_call_of_the_ledger_gets_its_one_verdict(room: Room) -> None:
+    room.cel.write_bytes(SIX_CALLS.read_bytes())
+    assert await room.catch_up.look() == 6
+    assert room.verdicts() == ALL
+    assert await room.catch_up.look() == 0
+    room.again()
+    assert await room.catch_up.look() == 0
+    assert room.verdicts() == ALL
+
+
+async def test_whoever_reached_a_person_afterwards_is_not_texted(room: Room) -> None:
+    room.cel.write_bytes(SIX_CALLS.read_bytes())
+    await room.catch_up.look()
+    texted = {row[0] for row in room.rows("SELECT number FROM outbox WHERE kind = 'text' AND status = 'todo'")}
+    # 0123 was missed and answered later; 0125 likewise; 0124 gave up, and was busy later.
+    assert texted == {"+13055550124"}
+
+
+async def test_it_does_not_matter_where_the_reading_was_cut(room: Room) -> None:
+    for line in LINES:
+        with room.cel.open("ab") as file:
+            file.write(line[:20])
+            file.flush()
+            await room.catch_up.look()
+            file.write(line[20:])
+            file.flush()
+            await room.catch_up.look()
+            room.again()  # killed, and started again
+    await room.catch_up.look()
+    assert sorted(room.verdicts()) == sorted(ALL)
+
+
+async def test_a_renamed_ledger_is_read_to_its_end(room: Room) -> None:
+    room.cel.write_bytes(b"".join(LINES[:20]))
+    await room.catch_up.look()
+    with room.cel.open("ab") as file:
+        file.write(b"".join(LINES[20:40]))
+    room.cel.rename(room.folder / "cel.csv.1")
+    room.cel.write_bytes(b"".join(LINES[40:]))
+    room.again()
+    await room.catch_up.look()
+    assert sorted(room.verdicts()) == sorted(ALL)
+
+
+async def test_a_ledger_that_is_gone_is_told_and_the_new_one_is_read(room: Room) -> None:
+    room.cel.write_bytes(b"".join(LINES[:5]))
+    await room.catch_up.look()
+    (room.folder / "other").write_bytes(b"")  # takes the inode that comes free
+    room.cel.unlink()
+    (room.folder / "cel.new").write_bytes(SIX_CALLS.read_bytes())
+    (room.folder / "cel.new").rename(room.cel)
+    await room.catch_up.look()
+    assert sorted(room.verdicts()) == sorted(ALL)
+
+
+async def test_a_call_that_a_session_still_holds_is_left_to_it(room: Room) -> None:
+    room.cel.write_bytes(SIX_CALLS.read_bytes())
+    first = LINES[0].split(b'","')[2].decode()
+    room.held.add(first)
+    assert await room.catch_up.look() == 5
+    room.held.clear()
+    assert await room.catch_up.look() == 1
+
+
+async def test_a_call_that_has_just_ended_is_left_for_a_moment(room: Room) -> None:
+    room.cel.write_bytes(SIX_CALLS.read_bytes())
+    room.clock.at = SHORTLY_AFTER - timedelta(seconds=9)
+    assert await room.catch_up.look() == 4
+    room.clock.at = SHORTLY_AFTER
+    assert await room.catch_up.look() == 2
+
+
+async def test_a_call_that_was_judged_live_is_not_judged_again(room: Room) -> None:
+    room.cel.write_bytes(SIX_CALLS.read_bytes())
+    await room.catch_up.look()
+    before = room.verdicts()
+    room.again()
+    await room.store.write(lambda db: db.execute("DELETE FROM bookmarks"))
+    assert await room.catch_up.look() == 0
+    assert room.verdicts() == before
+
+
+async def test_a_call_that_was_cut_off_with_asterisk_is_judged_once_it_is_known_to_be_gone(room: Room) -> None:
+    room.cel.write_bytes(b"".join(LINES[:5]))  # a phone rings, and then Asterisk dies
+    assert await room.catch_up.look() == 0
+    first = LINES[0].split(b'","')[2].decode()
+    room.catch_up.asterisk_has(frozenset({first}))
+    assert await room.catch_up.look() == 0  # it is there still
+    room.catch_up.asterisk_has(frozenset())
+    assert await room.catch_up.look() == 1
+    assert room.verdicts() == ["abandoned"]
+
+
+async def test_calls_of_long_ago_are_not_answered_any_more(room: Room) -> None:
+    room.cel.write_bytes(SIX_CALLS.read_bytes())
+    room.clock.at += timedelta(days=3)
+    assert await room.catch_up.look() == 0
+
+
+async def test_a_damaged_line_does_not_hide_the_others(room: Room) -> None:
+    room.cel.write_bytes(b"garbage\xff\n" + SIX_CALLS.read_bytes() + b'"HANGUP","x"\n')
+    assert await room.catch_up.look() == 6
+
+
+async def test_a_ledger_that_cannot_be_read_is_tried_again(room: Room) -> None:
+    room.cel.mkdir()
+    with pytest.raises(OSError, match="directory"):
+        await room.catch_up.look()
+    running = asyncio.get_running_loop().create_task(room.catch_up.run())
+    room.cel.rmdir()
+    room.cel.write_bytes(SIX_CALLS.read_bytes())
+    room.catch_up.asterisk_has(frozenset())
+    await until(lambda: len(room.verdicts()) == 6, what="all calls to be caught up on")
+    running.cancel()
+
+
+async def test_the_bookmark_stays_before_the_oldest_call_that_is_not_judged(room: Room) -> None:
+    room.cel.write_bytes(b"".join(LINES[:14]))  # the first is over, the second has begun
+    await room.catch_up.look()
+    saved = await room.store.read(lambda db: bookmarks.get(db, BOOKMARK))
+    assert saved is not None
+    assert int(saved.partition(":")[2]) == sum(map(len, LINES[:12]))
+
+
+# --------------------------------------------------------------------------------------------------------------- audit
+async def test_the_audit_is_clean_when_every_call_has_its_outcome(room: Room) -> None:
+    room.cel.write_bytes(SIX_CALLS.read_bytes())
+    await room.catch_up.look()
+    report = await room.store.read(lambda db: audit(db, room.cel, SHORTLY_AFTER - timedelta(hours=1)))
+    assert (report.calls, report.under_way, report.late, report.findings) == (6, 0, 6, ())
+
+
+async def test_the_audit_names_each_call_without_an_outcome(room: Room) -> None:
+    room.cel.write_bytes(b"".join(LINES[:14]))
+    report = await room.store.read(lambda db: audit(db, room.cel, SHORTLY_AFTER - timedelta(hours=1)))
+    assert (report.calls, report.under_way) == (1, 1)
+    assert [one.why for one in report.findings] == ["no outcome in the journal"]
+
+
+async def test_the_audit_sees_when_the_two_books_differ(room: Room) -> None:
+    room.cel.write_bytes(SIX_CALLS.read_bytes())
+    await room.catch_up.look()
+    for ours, asterisk in (("answered", "no_answer"), ("no_answer", "answered")):
+        by = "'101'" if ours == "answered" else "NULL"
+        talk = "2.0" if ours == "answered" else "NULL"
+        await room.store.write(
+            lambda db, ours=ours, by=by, talk=talk, asterisk=asterisk: db.execute(
+                "UPDATE events SET body = json_set(body, '$.verdict', ?, '$.answered_by', "
+                f"{by}, '$.talk_seconds', {talk}) WHERE source_id LIKE 'call:%' AND json_extract(body, '$.verdict') = ?"
+                " AND json_extract(body, '$.caller') = '+13055550125'",
+                [ours, asterisk],
+            )
+        )
+        await room.store.write(lambda db: db.execute("DELETE FROM events WHERE source_id LIKE 'answered:%'"))
+        report = await room.store.read(lambda db: audit(db, room.cel, SHORTLY_AFTER - timedelta(hours=1)))
+        assert any(f"says {ours}" in one.why for one in report.findings)
+
+
+async def test_the_audit_reads_renamed_ledgers_too_and_only_calls_since_then(room: Room) -> None:
+    (room.folder / "cel.csv.1").write_bytes(b"".join(LINES[:30]))
+    room.cel.write_bytes(b"".join(LINES[30:]))
+    since = SHORTLY_AFTER - timedelta(hours=1)
+    report = await room.store.read(lambda db: audit(db, room.cel, since))
+    assert report.calls == 6
+    late = await room.store.read(lambda db: audit(db, room.cel, SHORTLY_AFTER - timedelta(seconds=12)))
+    assert late.calls == 1
+
+
+async def test_a_call_without_an_entry_is_recorded_as_unrouted(room: Room) -> None:
+    room.cel.write_bytes(SIX_CALLS.read_bytes().replace(b"13055550107", b"13055559999"))
+    await room.catch_up.look()
+    assert room.verdicts()[0] == "unrouted"
+    assert CallClosed.__name__ in {row[0] for row in room.rows("SELECT type FROM events")}
