@@ -64,9 +64,16 @@ def test_silence_is_not_understood(tmp_path: Path, capsys: pytest.CaptureFixture
     assert capsys.readouterr().out.startswith("(not understood)\n")
 
 
-def test_the_command_lists_the_engines() -> None:
+def test_the_command_lists_the_engines(capsys: pytest.CaptureFixture[str]) -> None:
     done = subprocess.run([sys.executable, "-m", "voice_agent", "engines"], capture_output=True, text=True, check=True)
     assert "pocketsphinx installed" in done.stdout
+    assert main(["engines"]) == 0
+    assert capsys.readouterr().out == done.stdout
+
+
+def test_a_recording_that_cannot_be_written_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["say", "Hello.", "--out", str(tmp_path / "nowhere" / "hello.wav")]) == 4
+    assert "No such file" in capsys.readouterr().err
 
 
 def test_a_missing_model_is_told_and_not_a_traceback(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
