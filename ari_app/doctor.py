@@ -10,11 +10,14 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from enum import IntEnum
 
+import aiohttp
 import aiosmtplib
+import orjson
 
 from ari_app.app import LOW_DISK_OCTETS, database_path
 from ari_app.clock import SystemClock
-from ari_app.errors import StoreError
+from ari_app.dashboard.control import socket_path
+from ari_app.errors import StoreDamagedError, StoreError, StoreVersionError
 from ari_app.notify.email import Mailer, MailServer
 from ari_app.notify.gateways import link_options
 from ari_app.pbx.ari import Ari
@@ -23,7 +26,7 @@ from ari_app.settings.loading import Settings
 from ari_app.settings.model import SecretUnavailableError
 from ari_app.settings.texts import SmppGateway
 from ari_app.speech import engine_options
-from ari_app.store.db import connect
+from ari_app.store.db import require_sound
 from sms_gateway.errors import SmsError
 from sms_gateway.smpp.client import SmppGateway as SmppClient
 from voice_agent.engines import open_engines
@@ -86,21 +89,18 @@ async def _database(settings: Settings) -> AsyncIterator[Finding]:
         yield Finding("database", Grade.WARNING, f"{path} is not there yet", "'ringback run' makes it")
         return
 
-    def look() -> str:
-        db = connect(path, readonly=True)
-        try:
-            return str(db.execute("PRAGMA quick_check(1)").fetchone()[0])
-        finally:
-            db.close()
-
     try:
-        found = await asyncio.to_thread(look)
+        await asyncio.to_thread(require_sound, path)
+    except StoreDamagedError as error:
+        yield Finding("database", Grade.FAILURE, str(error), "stop Ringback and restore the last good backup")
+    except StoreVersionError as error:
+        yield Finding("database", Grade.FAILURE, str(error), "run the Ringback that wrote it, or a newer one")
     except StoreError as error:
-        found = str(error)
-    if found == "ok":
-        yield Finding("database", Grade.OK, f"{path} is sound")
+        yield Finding(
+            "database", Grade.FAILURE, str(error), "make it readable and writable for us, and end what locks it"
+        )
     else:
-        yield Finding("database", Grade.FAILURE, found, "stop Ringback and restore the last good backup")
+        yield Finding("database", Grade.OK, f"{path} is sound")
 
 
 async def _clock(settings: Settings) -> AsyncIterator[Finding]:
@@ -216,24 +216,47 @@ async def _phones(settings: Settings, ari: Ari) -> AsyncIterator[Finding]:
 
 
 async def _gateways(settings: Settings) -> AsyncIterator[Finding]:
+    running = await _ask_running(settings)
     for name, section in settings.document.gateways.items():
-        if not isinstance(section, SmppGateway):
-            yield Finding(f"gateway {name}", Grade.OK, f"SIP MESSAGE through trunk {section.trunk}")
-            continue
         what = f"gateway {name}"
-        try:
-            options = link_options(section, settings)
-        except (SecretUnavailableError, ValueError) as error:
-            yield Finding(what, Grade.FAILURE, str(error), "correct the gateway's section")
-            continue
-        client = SmppClient(options, _ignore, wall=SystemClock().now, random=random.SystemRandom().random, name=name)
-        try:
-            async with client:
-                await client.wait_bound(BIND_SECONDS, persist=False)
-        except* (SmsError, OSError) as errors:
-            yield Finding(what, Grade.FAILURE, str(errors.exceptions[0]), "check host, port, system_id and password")
+        if not isinstance(section, SmppGateway):
+            yield Finding(what, Grade.OK, f"SIP MESSAGE through trunk {section.trunk}")
+        elif what in running:
+            # A second bind might throw the first one out, and would be given texts and receipts that are not for it.
+            ok, detail = running[what]
+            mend = None if ok else "check host, port, system_id and password"
+            yield Finding(what, Grade.OK if ok else Grade.FAILURE, f"the running Ringback says: {detail}", mend)
         else:
-            yield Finding(what, Grade.OK, f"bound at {section.host}:{section.port} as {section.system_id}")
+            yield await _try_bind(what, section, settings)
+
+
+async def _ask_running(settings: Settings) -> dict[str, tuple[bool, str]]:
+    """The parts of the Ringback that runs with these settings, with how they are; empty when none runs."""
+    connector = aiohttp.UnixConnector(path=str(socket_path(settings.data_folder)))
+    timeout = aiohttp.ClientTimeout(total=5.0)
+    try:
+        async with (
+            aiohttp.ClientSession(connector=connector, timeout=timeout) as session,
+            session.get("http://ringback/status") as answer,
+        ):
+            parts = orjson.loads(await answer.read())["components"]
+            return {part["name"]: (part["ok"], part["detail"]) for part in parts}
+    except (OSError, aiohttp.ClientError, ValueError, LookupError, TypeError):
+        return {}
+
+
+async def _try_bind(what: str, section: SmppGateway, settings: Settings) -> Finding:
+    try:
+        options = link_options(section, settings)
+    except (SecretUnavailableError, ValueError) as error:
+        return Finding(what, Grade.FAILURE, str(error), "correct the gateway's section")
+    client = SmppClient(options, _ignore, wall=SystemClock().now, random=random.SystemRandom().random, name=what)
+    try:
+        async with client:
+            await client.wait_bound(BIND_SECONDS, persist=False)
+    except (SmsError, OSError) as error:
+        return Finding(what, Grade.FAILURE, str(error), "check host, port, system_id and password")
+    return Finding(what, Grade.OK, f"bound at {section.host}:{section.port} as {section.system_id}")
 
 
 async def _ignore(message: object) -> None:

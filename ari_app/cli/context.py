@@ -20,7 +20,7 @@ from ari_app.app import database_path
 from ari_app.dashboard.control import socket_path
 from ari_app.errors import NotDoneError
 from ari_app.settings.loading import Settings, load
-from ari_app.store.db import Database, connect
+from ari_app.store.db import Database, reading
 
 
 class Cli:
@@ -28,8 +28,9 @@ class Cli:
 
     def __init__(self, config: Path) -> None:
         self.config = config
-        # Into a file or a pipe a table is as wide as it needs to be.
-        self.console = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
+        # Into a file or a pipe a table is as wide as it needs to be. Names of callers are no markup.
+        width = None if sys.stdout.isatty() else 200
+        self.console = Console(highlight=False, markup=False, emoji=False, width=width)
 
     @cached_property
     def settings(self) -> Settings:
@@ -43,15 +44,12 @@ class Cli:
 
     @contextmanager
     def books(self) -> Iterator[Database]:
-        """The books, read-only. Raises NotDoneError when there are none yet."""
+        """The books as they are now, read-only. Raises NotDoneError when there are none yet, and StoreError."""
         path = database_path(self.settings)
         if not path.exists():
             raise NotDoneError(f"there are no books yet at {path}: start 'ringback run' once")
-        db = connect(path, readonly=True)
-        try:
+        with reading(path) as db:
             yield db
-        finally:
-            db.close()
 
     def ask_server(self, method: str, path: str, body: object = None) -> tuple[int, dict[str, Any]]:
         """The running server's answer through its control socket. Raises NotDoneError when it does not run."""
@@ -66,9 +64,13 @@ class Cli:
                 aiohttp.ClientSession(connector=connector, timeout=timeout) as session,
                 session.request(method, f"http://ringback{path}", data=orjson.dumps(body)) as answer,
             ):
-                return answer.status, orjson.loads(await answer.read())
+                status, content = answer.status, await answer.read()
         except (OSError, aiohttp.ClientError) as error:
             raise NotDoneError(f"Ringback does not run here: {socket} does not answer ({error})") from error
+        try:
+            return status, orjson.loads(content)
+        except orjson.JSONDecodeError:
+            raise NotDoneError(f"Ringback answers with HTTP {status}: its log tells why") from None
 
     def order(self, path: str, body: object) -> None:
         """Give the server an order and say what it did. Raises NotDoneError when it declined."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 from datetime import tzinfo
 from pathlib import Path
@@ -15,6 +16,7 @@ from ari_app.app import database_path
 from ari_app.cli.context import Cli, as_json, pass_cli, print_json
 from ari_app.crm.port import payload
 from ari_app.errors import NotDoneError
+from ari_app.notify.email import is_address
 from ari_app.numbering import classify
 from ari_app.recovery import transcript
 from ari_app.recovery.policy import Policy
@@ -23,7 +25,7 @@ from ari_app.recovery.values import E164, Intent, LeadId, Progress
 from ari_app.settings.compiling import compile_policy
 from ari_app.settings.document import Document
 from ari_app.store import journal, reports
-from ari_app.store.db import Database, connect, prepare
+from ari_app.store.db import Database, InlineStore, prepare
 from ari_app.store.people import Person, import_people
 from ari_app.store.replay import rebuild
 
@@ -63,7 +65,7 @@ def leads(cli: Cli, limit: int, number: str | None, open_only: bool, as_json: bo
             _SHORT.get(one.text, one.text.value),
             _SHORT.get(one.callback, one.callback.value),
             "-" if one.intent is Intent.UNSTATED else one.intent.value,
-            one.acknowledged_by or f"({one.agent})" if one.agent else "-",
+            one.acknowledged_by or (f"({one.agent})" if one.agent else "-"),
             "opted out" if one.opted_out else one.stage.value,
         )
     cli.console.print(table)
@@ -141,6 +143,8 @@ def lead(cli: Cli, lead_id: int, as_json: bool) -> None:
 def replay(cli: Cli, lead_id: int, as_json: bool) -> None:
     """Tell a lead's story from the journal, and check that it leads to the lead as it stands. Exit 1 when it does not."""
     with cli.books() as db:
+        if journal.lead(db, LeadId(lead_id)) is None:
+            raise NotDoneError(f"there is no lead {lead_id}")
         policies: dict[str, Policy] = {}
         told = rebuild(db, LeadId(lead_id), lambda version: _policy(db, version, policies))
     zone: tzinfo = cli.zone
@@ -160,7 +164,12 @@ def _policy(db: Database, version: str, known: dict[str, Policy]) -> Policy:
         text = journal.policy_settings(db, version)
         if text is None:
             raise NotDoneError(f"the books do not hold policy {version}")
-        known[version] = compile_policy(Document.model_validate(orjson.loads(text)))
+        try:
+            known[version] = compile_policy(Document.model_validate(orjson.loads(text)))
+        except ValueError as error:
+            raise NotDoneError(
+                f"the settings of policy {version} are of another version of Ringback: {error}"
+            ) from None
     return known[version]
 
 
@@ -209,34 +218,45 @@ def import_command(cli: Cli, file: Path) -> None:
     found = _read_people(file, cli.settings.policy.region)
     path = database_path(cli.settings)
     prepare(path)
-    db = connect(path)
+    store = InlineStore(path)
     try:
-        db.execute("BEGIN IMMEDIATE")
-        count = import_people(db, found)
-        db.execute("COMMIT")
+        count = asyncio.run(store.write(lambda db: import_people(db, found)))
     finally:
-        db.close()
+        store.close()
     click.echo(f"{count} people taken over from {file}")
 
 
 def _read_people(file: Path, region: str) -> list[Person]:
     """Raises NotDoneError that names file and line."""
-    found: list[Person] = []
-    with file.open(newline="", encoding="utf-8-sig") as lines:
-        reader = csv.DictReader(lines)
-        missing = {"number"} - set(reader.fieldnames or ())
-        if missing:
-            raise NotDoneError(
-                f"{file}:1: found the columns {', '.join(reader.fieldnames or ())}; expected number among them"
-            )
-        for row in reader:
-            number = numbering.classify(row["number"], region).number
-            blocked = (row.get("blocked") or "no").strip().lower()
-            if number is None:
-                raise NotDoneError(
-                    f"{file}:{reader.line_num}: found number {row['number']!r}, expected a telephone number"
-                )
-            if blocked not in ("yes", "no"):
-                raise NotDoneError(f"{file}:{reader.line_num}: found blocked {blocked!r}, expected yes or no")
-            found.append(Person(number, row.get("name") or None, row.get("email") or None, blocked == "yes"))
-    return found
+    line = 1
+    try:
+        with file.open(newline="", encoding="utf-8-sig") as lines:
+            reader = csv.DictReader(lines, strict=True)
+            if "number" not in (reader.fieldnames or ()):
+                columns = ", ".join(reader.fieldnames or ()) or "nothing"
+                raise NotDoneError(f"{file}:1: found the columns {columns}; expected number among them")
+            found = []
+            for row in reader:
+                line = reader.line_num
+                found.append(_person(row, region))
+            return found
+    except UnicodeDecodeError:
+        raise NotDoneError(f"{file}: expected UTF-8; save it from the spreadsheet as CSV UTF-8") from None
+    except csv.Error as error:
+        raise NotDoneError(f"{file}:{line + 1}: {error}") from None
+    except ValueError as error:
+        raise NotDoneError(f"{file}:{line}: {error}") from None
+
+
+def _person(row: dict[str, str | None], region: str) -> Person:
+    """Raises ValueError."""
+    number = numbering.classify(row["number"], region).number
+    if number is None:
+        raise ValueError(f"found number {row['number']!r}, expected a telephone number")
+    blocked = (row.get("blocked") or "no").strip().lower()
+    if blocked not in ("yes", "no"):
+        raise ValueError(f"found blocked {blocked!r}, expected yes or no")
+    email = (row.get("email") or "").strip()
+    if email and not is_address(email):
+        raise ValueError(f"found email {email!r}, expected an address such as name@example.com")
+    return Person(number, clean(row.get("name") or "", 80) or None, email or None, blocked == "yes")

@@ -42,7 +42,7 @@ def signing_key(secret: str) -> bytes:
     except (binascii.Error, ValueError):
         key = b""
     if not 24 <= len(key) <= 64:
-        raise WebhookSecretError("expected whsec_ and the base64 of 24 to 64 octets")
+        raise WebhookSecretError("the secret of a crm webhook: expected whsec_ and the base64 of 24 to 64 octets")
     return key
 
 

@@ -169,7 +169,17 @@ class EmailAdapter:
         )
 
 
+def is_address(text: str) -> bool:
+    """Whether ``text`` is one e-mail address, and nothing besides."""
+    try:
+        _recipient(text)
+    except AddressError:
+        return False
+    return True
+
+
 def _recipient(address: str) -> Address:
+    """Raises AddressError."""
     try:
         parsed = Address(addr_spec=address)
     except (ValueError, IndexError, MessageError):  # IndexError: the library's own parser, at the end of its input

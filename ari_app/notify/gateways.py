@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from zoneinfo import ZoneInfo
 
 from ari_app.clock import Clock
+from ari_app.errors import RingbackError
 from ari_app.notify.parts import StoredParts
 from ari_app.settings.loading import Settings
 from ari_app.settings.pbx import Trunk
@@ -23,17 +24,25 @@ Take = Callable[[str, InboundText | Receipt], Awaitable[None]]
 """Stores what a gateway, by name, has received."""
 
 
+class GatewayOptionsError(RingbackError, ValueError):
+    """An account that SMPP does not allow, such as a password of more than eight characters."""
+
+
 def build_gateways(
     settings: Settings, clock: Clock, messenger: SipMessenger, take: Take, store: Store
 ) -> dict[str, Gateway]:
-    """All gateways, not yet running. Raises SecretUnavailableError, and OSError for TLS files."""
+    """All gateways, not yet running. Raises SecretUnavailableError, GatewayOptionsError, and OSError for TLS files."""
     document = settings.document
     built: dict[str, Gateway] = {}
     jitter = random.SystemRandom()
     for name, section in document.gateways.items():
         if isinstance(section, SmppGateway):
+            try:
+                options = link_options(section, settings)
+            except ValueError as error:
+                raise GatewayOptionsError(f"gateways.{name}: {error}") from error
             built[name] = SmppClient(
-                link_options(section, settings),
+                options,
                 _taker(name, take),
                 wall=clock.now,
                 random=jitter.random,

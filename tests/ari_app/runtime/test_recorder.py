@@ -198,10 +198,12 @@ async def test_a_person_who_calls_after_a_month_is_a_new_lead(books: Books) -> N
     assert (await counts(books))["leads"] == 2
 
 
-async def test_a_caller_without_a_number_is_a_lead_that_nobody_can_text(books: Books) -> None:
+async def test_a_caller_without_a_number_is_recorded_and_is_no_lead(books: Books) -> None:
     recorded = await books.miss(caller=None)
-    assert await books.orders("text") == []
-    assert recorded.event == missed(caller=None)
+    assert recorded.lead_id is None
+    assert [one.action for one in recorded.step.decisions] == ["plan"]
+    assert await books.orders() == []
+    assert (await counts(books))["events"] == 1
 
 
 async def test_a_caller_who_is_blocked_is_recorded_with_the_reason_and_is_no_lead(books: Books) -> None:
