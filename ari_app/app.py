@@ -134,11 +134,12 @@ class Application:
             await stack.enter_async_context(ari)
             supervisor = CallSupervisor(ari, store, recorder, clock, prompts, document.prompt)
             if document.pbx.watches:
+                notice = prompts.get(Prompt.NOTICE)
                 self._watch = open_watch(
                     settings,
                     recorder,
                     clock,
-                    prompts[Prompt.NOTICE].digests,
+                    None if notice is None else notice.digests,
                     chance=random.SystemRandom().random,
                     arrived=supervisor.enter,
                     left=supervisor.leave,

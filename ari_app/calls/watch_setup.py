@@ -36,20 +36,21 @@ def open_watch(
     settings: Settings,
     recorder: Recorder,
     clock: Clock,
-    notice: PromptDigests,
+    notice: PromptDigests | None,
     *,
     chance: Callable[[], float],
     arrived: Callable[[E164], None],
     left: Callable[[E164], None],
 ) -> Watch:
-    """Built, and not started. notice: digests of the prompt that the dialplan may play. Raises SecretUnavailableError."""
+    """Built, and not started. notice: digests of the prompt that the dialplan may play, None when it could not be
+    rendered. Raises SecretUnavailableError."""
     section = settings.document.pbx.watch
     rules = WatchRules(
         queue_rings=section.queue_rings,
         forwarded=section.forwarded,
         talk_seconds=section.forwarded_talk,
-        text_sha256=notice.text,
-        audio_sha256=notice.audio,
+        text_sha256="" if notice is None else notice.text,
+        audio_sha256="" if notice is None else notice.audio,
     )
     supervisor = WatchSupervisor(recorder, clock, section, rules, arrived=arrived, left=left)
     return Watch(supervisor, AmiLink(ami_address(settings), supervisor.deliver, chance=chance))
