@@ -12,7 +12,6 @@ from ari_app.cli.audit_command import audit_command
 from ari_app.cli.context import Cli
 from ari_app.cli.doctor_command import doctor
 from ari_app.cli.failures import sentences
-from ari_app.cli.failures import sentences
 from ari_app.cli.lead_commands import ack, close, lead, leads, optout, people, replay
 from ari_app.cli.pbx_commands import pbx
 from ari_app.cli.server_commands import reload, run, status
