@@ -53,6 +53,8 @@ class ForeignPbx:
     http: int = field(default_factory=free_port)
     sip: int = field(default_factory=lambda: free_port(socket.SOCK_DGRAM))
     carrier: int = field(default_factory=lambda: free_port(socket.SOCK_DGRAM))
+    sounds: Path = Path("custom")
+    """Where Ringback's prompts are."""
 
     def __post_init__(self) -> None:
         self.process = AsteriskProcess(self.host, self.folders)
@@ -76,7 +78,7 @@ class ForeignPbx:
             "phones": "\n".join(_phone(number) for number in PHONES),
             "manager": _snippet("manager_custom.conf") if attach else "",
             "ari": _snippet("ari_additional_custom.conf") if attach else "",
-            "attach": _snippet("extensions_custom.conf") if attach else "",
+            "attach": _snippet("extensions_custom.conf").replace("custom/", f"{self.sounds}/") if attach else "",
         }
         self.folders.etc.mkdir(parents=True, exist_ok=True)
         for template in TEMPLATES.glob("*.conf"):
