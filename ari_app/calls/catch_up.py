@@ -33,7 +33,7 @@ log = structlog.get_logger("catch_up")
 CONTEXT = "from-trunk"
 """Where carriers' calls enter the managed dialplan."""
 BOOKMARK = "cel"
-EVERY_SECONDS = 20.0
+EVERY_SECONDS = 5.0
 SETTLED_SECONDS = 3.0
 """A call that is over this long, and that no session holds any more, will get no verdict from anybody else."""
 OLDEST = timedelta(days=2)
@@ -209,5 +209,6 @@ def _without_verdict(db: Database, told: Iterable[Account]) -> list[Account]:
 def channel_event(row: CelRow) -> ChannelEvent:
     """A row of the ledger as the pure part takes it."""
     return ChannelEvent(
-        row.type, row.at, row.linkedid, row.uniqueid, row.channel, row.number, row.dialled, row.context, row.extra
+        *(row.type, row.at, row.linkedid, row.uniqueid, row.channel, row.number, row.dialled),
+        *(row.context, row.application, row.extra),
     )

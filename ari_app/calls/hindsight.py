@@ -36,6 +36,7 @@ class ChannelEvent:
     number: str
     dialled: str
     context: str
+    application: str = ""
     extra: str = ""
 
 
@@ -45,7 +46,8 @@ class Account:
 
     number, dialled: as they came. called_at: the first phone was called; None: no phone was. rang_until: ringing ended.
     answered_by: the phone at which caller and phone were joined. talk_seconds: how long. busy: every phone that was called
-    was busy. dial_status: of the dialplan's Dial, when it rang the phones instead of us.
+    was busy. unreachable: the dialplan's Dial found no phone that it could call. dial_status: of that Dial, when it rang
+    the phones instead of us.
     """
 
     call_id: str
@@ -58,6 +60,7 @@ class Account:
     answered_by: str | None
     talk_seconds: float
     busy: bool
+    unreachable: bool
     dial_status: str
 
     @property
@@ -83,7 +86,9 @@ def account(events: Sequence[ChannelEvent], context: str) -> Account | None:
         parted = exits[-1].at if exits else ended_at
     called = [event for event in legs if event.kind == "CHAN_START"]
     hangups = [event for event in legs if event.kind == "HANGUP"]
-    rang_until = joined.at if joined is not None else hangups[-1].at if hangups else ended_at
+    # A phone may ring on for nobody when the caller has gone and we were not there to stop it.
+    ends = [at for at in (_hung_up(caller), hangups[-1].at if hangups else None) if at is not None]
+    rang_until = joined.at if joined is not None else min(ends, default=ended_at)
     return Account(
         call_id=first.linkedid,
         # The dialplan removes a number that its owner withholds; only the events after that tell what is left.
@@ -96,6 +101,7 @@ def account(events: Sequence[ChannelEvent], context: str) -> Account | None:
         answered_by=None if joined is None else phone_of(joined.channel),
         talk_seconds=0.0 if joined is None else (parted - joined.at).total_seconds(),
         busy=bool(hangups) and all(_extra(event, "hangupcause") == 17 for event in hangups),
+        unreachable=not called and any(event.application == "Dial" for event in caller),
         dial_status=next((str(_extra(e, "dialstatus") or "") for e in reversed(caller) if e.kind == "HANGUP"), ""),
     )
 
@@ -115,12 +121,18 @@ def verdict(
         return _DIAL_STATUS[told.dial_status], rings
     if told.busy:
         return Verdict.BUSY, rings
+    if told.unreachable:
+        return Verdict.UNREACHABLE, rings
     return (Verdict.NO_ANSWER if rings >= entry.rings else Verdict.ABANDONED), rings
 
 
 def phone_of(channel: str) -> str:
     """``PJSIP/101-00000003`` -> ``101``."""
     return channel.partition("/")[2].rpartition("-")[0] or channel
+
+
+def _hung_up(events: Sequence[ChannelEvent]) -> datetime | None:
+    return next((event.at for event in events if event.kind == "HANGUP"), None)
 
 
 def _extra(event: ChannelEvent, name: str) -> object:

@@ -104,6 +104,22 @@ def test_phones_that_nobody_reached_are_unreachable(entry: NumberEntry) -> None:
         assert judged(replace(told(AWAY_NO_ANSWER), dial_status=status), entry)[0] is Verdict.UNREACHABLE
 
 
+def test_a_dial_that_found_no_phone_to_call_is_unreachable(entry: NumberEntry) -> None:
+    caller = [event for event in calls()[AWAY_NO_ANSWER] if event.uniqueid == event.linkedid]
+    call = account([replace(event, extra="") for event in caller], "from-trunk")
+    assert call is not None
+    assert judged(call, entry) == (Verdict.UNREACHABLE, 0)
+
+
+def test_a_phone_that_rings_on_after_the_caller_has_gone_counts_no_rings(entry: NumberEntry) -> None:
+    *events, last = calls()[AWAY_GAVE_UP]
+    leg = next(event for event in events if event.uniqueid != event.linkedid and event.kind == "HANGUP")
+    long = [*(event for event in events if event is not leg), replace(leg, at=leg.at + timedelta(minutes=1)), last]
+    call = account(long, "from-trunk")
+    assert call is not None
+    assert judged(call, entry) == (Verdict.ABANDONED, 1)
+
+
 def test_a_call_that_we_lost_while_its_phones_were_busy_is_busy(entry: NumberEntry) -> None:
     assert judged(replace(told(MISSED), busy=True), entry)[0] is Verdict.BUSY
 
