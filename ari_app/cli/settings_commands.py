@@ -110,9 +110,8 @@ def _show(cli: Cli, story: Rehearsal, caller: str, dialled: str, local: datetime
     if entry is None:
         table.add_row("Entry", "none matches: the dialplan rings all phones, and nothing follows")
     else:
-        place = cli.settings.place(
-            ("numbers", *[text for text in cli.settings.document.numbers if _same(text, entry.key)])
-        )
+        written = next(text for text in cli.settings.document.numbers if _same(text, entry.key))
+        place = cli.settings.source.mark(("numbers", written), key=True)
         table.add_row("Entry", f"{entry.key} ({place})")
         table.add_row("Office", f"{policy.offices[entry.office].name}, {'open' if story.is_open else 'closed'}")
         rings = "not rung" if not story.is_open and not entry.ring_after_hours else f"{entry.rings} rings"

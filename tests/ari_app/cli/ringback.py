@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 from click.testing import CliRunner, Result
+from structlog.testing import capture_logs
 
 from ari_app.cli.main import main
 from ari_app.dashboard.control import Control, socket_path
@@ -99,8 +100,9 @@ class Server:
 @contextmanager
 def serving(folder: Path) -> Iterator[Server]:
     server = Server(folder)
-    server.start()
-    try:
-        yield server
-    finally:
-        server.stop()
+    with capture_logs():  # its log is not the command's output
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
