@@ -10,6 +10,8 @@ import shutil
 import ssl
 import subprocess
 import tempfile
+import urllib.error
+import urllib.request
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from email.message import EmailMessage
@@ -17,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from aiohttp import web
+from aiohttp import ClientSession, web
 from standardwebhooks import Webhook
 
 from ari_app.pbx_setup import pbx_folders
@@ -207,12 +209,13 @@ class Brokerage(Stage):
     def __init__(self, folder: Path, settings_text: str = SETTINGS, **options: Any) -> None:
         self.hook = Receiver()
         options.setdefault("ring_seconds", RING_SECONDS)
+        environment = {"RINGBACK_STAGE_SMTP": MAIL_PASSWORD, "RINGBACK_STAGE_HOOK": HOOK_SECRET}
         super().__init__(
             folder,
             settings_text,
             carrier=True,
             mail=MailServer(_certificate(folder / "mail.pem"), "ringback", MAIL_PASSWORD),
-            environment={"RINGBACK_STAGE_SMTP": MAIL_PASSWORD, "RINGBACK_STAGE_HOOK": HOOK_SECRET},
+            environment=environment | options.pop("environment", {}),
             hook_port=self.hook.port,
             **options,
         )
@@ -238,19 +241,36 @@ class Brokerage(Stage):
         """Where the prompts are that callers hear."""
         return pbx_folders(self.settings).sounds
 
+    async def ask(self, *words: str) -> Any:
+        """What a command prints with ``--json``; it has to succeed."""
+        status, said = await self.ringback(*words, "--json")
+        assert status == 0, said
+        return orjson.loads(said)
+
+    async def page(self, path: str) -> tuple[int, str]:
+        """Status and text of a page of the web edge."""
+        async with (
+            ClientSession() as session,
+            session.get(f"http://127.0.0.1:{self.ports['web_port']}{path}") as answer,
+        ):
+            return answer.status, await answer.text()
+
     async def mail(self, number: str, subject: str, *, count: int = 1, within: float = 10.0) -> EmailMessage:
         """The ``count``-th mail about a caller with these words in its subject, awaited."""
 
         def probe() -> list[EmailMessage]:
-            about = [mail for mail in self.mailbox.messages if number in mail.get_content()]
-            return [mail for mail in about if subject in str(mail["Subject"])][count - 1 : count]
+            return [mail for mail in self.mailbox_about(number) if subject in str(mail["Subject"])][count - 1 : count]
 
         found = await until(probe, within=within, what=f"mail {subject!r}; there are {self.mails(number)}")
         return found[0]
 
+    def mailbox_about(self, number: str) -> list[EmailMessage]:
+        """The mails about a caller."""
+        return [mail for mail in self.mailbox.messages if number in mail.get_content()]
+
     def mails(self, number: str) -> list[str]:
         """The subjects of the mails about a caller, in order."""
-        return [str(mail["Subject"]) for mail in self.mailbox.messages if number in mail.get_content()]
+        return [str(mail["Subject"]) for mail in self.mailbox_about(number)]
 
     async def recording(self, folder: Path, *, seconds: float) -> None:
         """Wait until a recording of 16-bit samples at 8 kHz in a folder is so long."""
@@ -298,6 +318,25 @@ class Brokerage(Stage):
         """Action, outcome and rule of everything that was decided about a lead."""
         rows = self.query("SELECT action, outcome, rule FROM decisions WHERE lead_id = ? ORDER BY seq, n", [lead])
         return [(action, outcome, rule) for action, outcome, rule in rows]
+
+    def open_orders(self, lead: int) -> list[str]:
+        """What is ordered for a lead and not yet settled."""
+        rows = self.query("SELECT id FROM outbox WHERE lead_id = ? AND status IN ('todo', 'doing')", [lead])
+        return [effect_id for (effect_id,) in rows]
+
+    def well(self) -> set[str]:
+        """The components that Ringback's health page calls well. Blocks for a moment."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.ports['web_port']}/health", timeout=5) as answer:
+                body = answer.read()
+        except urllib.error.HTTPError as error:
+            body = error.read()
+        return {part["name"] for part in orjson.loads(body)["components"] if part["ok"]}
+
+    def tried(self, kind: str) -> bool:
+        """Whether an order of this kind was tried in vain and waits to be tried again."""
+        query = "SELECT id FROM outbox WHERE kind = ? AND status = 'todo' AND attempts > 0"
+        return bool(self.query(query, [kind]))
 
     def attempts(self, effect_id: str) -> int:
         """How often an order has been begun."""

@@ -84,7 +84,8 @@ async def called_back(
         missed = await brokerage.event("CallMissed", caller=number)
         assert missed.lead_id is not None
         await mobile.heard("ended", within=15.0)
-        mobile.change(answer_after=0.2, record=None if record is None else str(record))
+        mobile.change(record=None if record is None else str(record))
         incoming = await mobile.heard("incoming")
+        mobile.answer()
         await mobile.heard("media")
         yield CalledBack(mobile, missed, incoming, missed.lead_id)

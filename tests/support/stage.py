@@ -268,6 +268,8 @@ class Mailbox:
     """A real SMTP server's inbox."""
 
     messages: list[EmailMessage] = field(default_factory=list)
+    secured: list[bool] = field(default_factory=list)
+    """Of each, whether it came over TLS, from somebody who had logged in."""
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
         from email import message_from_bytes, policy
@@ -275,6 +277,7 @@ class Mailbox:
         message = message_from_bytes(envelope.content, policy=policy.default)
         assert isinstance(message, EmailMessage)
         self.messages.append(message)
+        self.secured.append(session.ssl is not None and bool(session.authenticated))
         return "250 taken"
 
 
@@ -290,11 +293,13 @@ class Stage:
         carrier: bool = False,
         mail: MailServer | None = None,
         environment: Mapping[str, str] | None = None,
+        smsc: int | None = None,
         **words: object,
     ) -> None:
         """``settings_text``: the YAML, with ``{smpp_port}`` and the like in it; ``words`` are further ones. ``carrier``: the
         trunk leads to every phone by its number, and not to one that listens where the trunk leads. ``mail``: how the mail
-        server wants to be spoken to. ``environment``: of Ringback, besides ours."""
+        server wants to be spoken to. ``environment``: of Ringback, besides ours. ``smsc``: the port of the SMSC, where
+        something stands between and the settings lead there."""
         self.folder = folder
         self.ports = {
             "smpp_port": free_port(),
@@ -305,6 +310,8 @@ class Stage:
             "sip_port": free_port(socket.SOCK_DGRAM),
             "carrier_port": free_port(socket.SOCK_DGRAM),
         }
+        if smsc is not None:
+            self.ports["smpp_port"] = smsc
         rtp = 20000 + (os.getpid() * 200) % 12000
         self.path = folder / "ringback.yaml"
         self.path.write_text(
@@ -313,17 +320,11 @@ class Stage:
         )
         self.settings: Settings = load(self.path)
         self.smsc = Smsc(self.ports["smpp_port"])
+        self.own_smsc = True
+        """Whether Ringback binds at our SMSC, and not at one of somebody else's."""
         self.mailbox = Mailbox()
-        mail = mail or MailServer()
-        self._mail = Controller(
-            self.mailbox,
-            hostname="127.0.0.1",
-            port=self.ports["smtp_port"],
-            authenticator=mail.check,
-            auth_required=mail.password is not None,
-            require_starttls=mail.tls is not None,
-            tls_context=mail.tls,
-        )
+        self._mail_server = mail or MailServer()
+        self._mail: Controller | None = None
         self.carrier = Carrier(CARRIER_IP, self.ports["carrier_port"]) if carrier else None
         self.pbx: ManagedPbx | None = None
         self.process: asyncio.subprocess.Process | None = None
@@ -343,7 +344,7 @@ class Stage:
         if self.carrier is not None:
             await self.carrier.start()
         await self.smsc.start()
-        self._mail.start()
+        self.start_mail()
         if ringback:
             await self.start_ringback()
 
@@ -376,7 +377,7 @@ class Stage:
         return b'"event": "ready"' in log and b'"event": "asterisk_connected"' in log and self._bound()
 
     def _bound(self) -> bool:
-        return self.smsc.bound
+        return b" bound as " in self.log_path.read_bytes()[self._log_from :] and (self.smsc.bound or not self.own_smsc)
 
     async def stop_ringback(self, how: signal.Signals = signal.SIGTERM, within: float = 25.0) -> int:
         """Stop it; its exit status."""
@@ -392,11 +393,31 @@ class Stage:
             self.process.kill()
             await self.process.wait()
         await self.smsc.stop()
-        self._mail.stop()
+        self.stop_mail()
         if self.carrier is not None:
             self.carrier.stop()
         if self.pbx is not None:
             self.pbx.process.stop()
+
+    def start_mail(self) -> None:
+        """Start the mail server."""
+        server = self._mail_server
+        self._mail = Controller(
+            self.mailbox,
+            hostname="127.0.0.1",
+            port=self.ports["smtp_port"],
+            authenticator=server.check,
+            auth_required=server.password is not None,
+            require_starttls=server.tls is not None,
+            tls_context=server.tls,
+        )
+        self._mail.start()
+
+    def stop_mail(self) -> None:
+        """Stop it."""
+        if self._mail is not None:
+            self._mail.stop()
+            self._mail = None
 
     # ------------------------------------------------------------------------------------------------------------ phones
     @property
