@@ -30,6 +30,7 @@ def _books(db: Database) -> None:
             body TEXT NOT NULL
         ) STRICT;
         CREATE INDEX leads_by_number ON leads (number, office, id);
+        CREATE INDEX leads_open ON leads (id) WHERE stage <> 'idle';
 
         CREATE TABLE events (
             seq INTEGER PRIMARY KEY,
