@@ -8,6 +8,7 @@ from pathlib import Path
 from ari_app.recovery.events import CallMissed
 from ari_app.recovery.values import E164, NumberKind, Verdict
 from ari_app.settings.loading import Settings, load
+from tests.bench.machine import ROOT
 
 SETTINGS = """\
 version: 1
@@ -51,6 +52,13 @@ trunks: {{carrier: {{host: 127.0.0.1, match: [127.0.0.1]}}}}
 
 TEXTING, STANDARD = "+13055550100", "+13055550107"
 """Numbers of the brokerage: the first one's plan is a text and no more, the second one's is the usual line of steps."""
+
+
+def disk() -> Path:
+    """A folder on the disk that the checkout is on: /tmp may be memory, and memory needs no syncing."""
+    folder = ROOT / "var" / "bench"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 def settings(folder: Path, *, port: int = 2775, window: int = 10) -> Settings:

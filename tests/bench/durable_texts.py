@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from tests.bench import books
 from tests.bench.figures import middle
 from tests.bench.machine import ROOT
 from tests.bench.processes import Control, command_line, helper
@@ -66,7 +67,7 @@ def bench(console: Console, *, quick: bool) -> Result:
 
 
 def _run(way: str, texts: int) -> Run:
-    with tempfile.TemporaryDirectory(prefix="bench-", dir=_disk()) as name:
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=books.disk()) as name:
         folder = Path(name)
         with helper("tests.bench.text_smsc") as smsc, helper("tests.bench.probe", folder=folder) as probe:
             orders = {
@@ -101,13 +102,6 @@ def _run(way: str, texts: int) -> Run:
                 doubled=sum(count > 1 for count in counts.values()),
                 control=control,
             )
-
-
-def _disk() -> Path:
-    """A folder on the disk that the checkout is on: /tmp may be memory, and memory needs no syncing."""
-    folder = ROOT / "var" / "bench"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
 
 
 def _show(result: Result, console: Console) -> None:
