@@ -43,6 +43,7 @@ from ari_app.runtime.dispatcher import AfterCrash, Dispatcher, Lane
 from ari_app.runtime.outcome import Adapter
 from ari_app.runtime.recorder import Listener, PolicyInForce, Recorder
 from ari_app.runtime.timer_loop import TimerLoop
+from ari_app.service import ServiceManager
 from ari_app.settings.delivery import WebhookCrm
 from ari_app.settings.loading import Settings, load
 from ari_app.settings.model import SecretUnavailableError
@@ -188,12 +189,14 @@ class Application:
         timers: TimerLoop,
         catch_up: CatchUp | None,
     ) -> None:
+        manager = ServiceManager()
         async with asyncio.TaskGroup() as group:
             running = [
                 group.create_task(supervisor.run(), name="calls"),
                 group.create_task(sip_inbox.run(), name="sip texts"),
                 group.create_task(timers.run(), name="timers"),
                 group.create_task(self._keep_house(store), name="housekeeping"),
+                group.create_task(manager.stay_alive(self._clock), name="watchdog"),
             ]
             if catch_up is not None:
                 running.append(group.create_task(catch_up.run(), name="catch-up"))
@@ -205,8 +208,10 @@ class Application:
             sending = [group.create_task(gateway.run(), name=f"gateway:{name}") for name, gateway in gateways.items()]
             dispatching = group.create_task(dispatcher.run(), name="dispatcher")
             self.ready.set()
+            manager.tell("READY=1")
             log.info("ready", policy=self._settings.policy.version)
             await self._stop.wait()
+            manager.tell("STOPPING=1")
             log.info("draining", calls=supervisor.calls)
             dispatcher.drain()
             with contextlib.suppress(TimeoutError):
