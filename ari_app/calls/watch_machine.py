@@ -96,7 +96,7 @@ def step(call: WatchedCall, event: WatchEvent) -> WatchStep:
         case CallerVanished(restarted=restarted):
             _vanished(draft, restarted=restarted)
         case SightLost():
-            draft.call = replace(draft.call, blind_since=draft.now)
+            _blind(draft)
         case SightRegained():
             draft.call = replace(draft.call, blind_since=None)
         case DeadlinePassed():
@@ -112,6 +112,11 @@ def _seen(draft: WatchDraft, for_seconds: float) -> None:
         # Of a call that is found under way nothing was seen so far; the sight comes with the snapshot's last word.
         draft.call = replace(draft.call, seen_at=began, blind_since=began if for_seconds > 0 else None)
         draft.enter(WatchStage.DIALPLAN)
+
+
+def _blind(draft: WatchDraft) -> None:
+    if draft.call.blind_since is None:
+        draft.call = replace(draft.call, blind_since=draft.now)
 
 
 # ---------------------------------------------------------------------------------------------------------------- legs
