@@ -29,7 +29,7 @@ def read_wav(path: Path) -> bytes:
 
 def write_wav(path: Path, *tracks: bytes) -> None:
     """One channel for each of the equally long ``tracks``. Raises OSError."""
-    with wave.open(str(path), "wb") as file:
+    with path.open("wb") as raw, wave.open(raw, "wb") as file:
         file.setnchannels(len(tracks))
         file.setsampwidth(2)
         file.setframerate(RATE)

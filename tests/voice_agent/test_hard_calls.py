@@ -5,22 +5,21 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.support.waiting import until
 from tests.voice_agent.models.vosk_model import cached_vosk_model
 from tests.voice_agent.voices import Voice, utterance
 from voice_agent.agent import VoiceAgent
 from voice_agent.audio import SAMPLE, seconds_of
-from voice_agent.beside import beside
 from voice_agent.conversation import Conversation, EndedBy, Speaker
 from voice_agent.demonstration import HINTS, QUESTION, Demonstration
 from voice_agent.dialogue import Turn
 from voice_agent.engines import EngineOptions, Engines, open_engines
+from voice_agent.media import AudioFrame, Incoming
 from voice_agent.media_loop import LoopMedia
 from voice_agent.options import AgentOptions
 from voice_agent.stt import SpeechLanes
@@ -38,6 +37,23 @@ class Brief(Demonstration):
 
     def open(self) -> Turn:
         return self._ask()
+
+
+class Interrupted(LoopMedia):
+    """Something happens in the middle of the first answer: with its fortieth frame, 0.8 s after its start."""
+
+    def __init__(self, answers: Iterable[bytes], act: Callable[[LoopMedia], None]) -> None:
+        super().__init__(answers)
+        self._act = act
+        self._loud = 0
+
+    async def receive(self) -> Incoming:
+        incoming = await super().receive()
+        if isinstance(incoming, AudioFrame) and any(incoming.pcm):
+            self._loud += 1
+            if self._loud == 40:
+                self._act(self)
+        return incoming
 
 
 async def ready(engines: Engines) -> Engines:
@@ -102,15 +118,8 @@ async def test_a_caller_who_never_stops_is_taken_at_their_first_words(vosk: Engi
 
 
 async def test_a_key_in_the_middle_of_an_answer_counts_and_the_answer_does_not(vosk: Engines) -> None:
-    media = LoopMedia([utterance("I'm looking to sell our home", RMS)])
-    agent = VoiceAgent(media, vosk.stt, vosk.tts, vosk.detector())
-
-    async def caller() -> None:
-        await until(lambda: "looking" in agent._call.ear.partial, within=30.0)
-        media.press("1")
-
-    async with beside(caller()):
-        conversation = await agent.converse(Brief())
+    media = Interrupted([utterance("I'm looking to sell our home", RMS)], lambda media: media.press("1"))
+    conversation = await VoiceAgent(media, vosk.stt, vosk.tts, vosk.detector()).converse(Brief())
     assert last_words(conversation) == "Thank you, you are buying. Goodbye."
     assert caller_lines(conversation) == []
 
@@ -118,15 +127,10 @@ async def test_a_key_in_the_middle_of_an_answer_counts_and_the_answer_does_not(v
 # ------------------------------------------------------------------------------------------------------------- bad engines
 async def test_a_recogniser_killed_in_the_middle_of_an_answer_costs_that_answer(pocketsphinx: Engines) -> None:
     answer = utterance("I'm looking to buy a house", RMS)
-    agent = VoiceAgent(LoopMedia([answer, answer]), pocketsphinx.stt, pocketsphinx.tts, pocketsphinx.detector())
     killed = worker_of(pocketsphinx)
-
-    async def kill() -> None:
-        await until(lambda: agent._call.ear.partial, within=60.0)
-        os.kill(killed, signal.SIGKILL)
-
-    async with beside(kill()):
-        conversation = await agent.converse(Brief())
+    media = Interrupted([answer, answer], lambda _: os.kill(killed, signal.SIGKILL))
+    agent = VoiceAgent(media, pocketsphinx.stt, pocketsphinx.tts, pocketsphinx.detector())
+    conversation = await agent.converse(Brief())
     assert conversation.faults == ("pocketsphinx: the worker process ended",)
     assert caller_lines(conversation)[0] == ""
     assert last_words(conversation) == "Thank you, you are buying. Goodbye."
