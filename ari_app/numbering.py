@@ -8,7 +8,8 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import phonenumbers
-from phonenumbers import PhoneNumberType, timezone
+from phonenumbers import PhoneNumberType
+from phonenumbers.tzdata import TIMEZONE_DATA, TIMEZONE_LONGEST_PREFIX
 
 from ari_app.recovery.values import E164, NumberKind, e164
 
@@ -70,15 +71,30 @@ def canonical(raw: str, region: str) -> str:
 
 @lru_cache(CACHED)
 def zones(number: E164) -> tuple[ZoneInfo, ...]:
-    """The time zones that the number may lie in: those of its area code (GEO-01). Never empty for a valid number."""
-    parsed = _read(number, None)
+    """The time zones that the number may lie in: those of its exchange, or, where that is not known, of its whole area code
+    (GEO-01). Never empty for a valid number."""
     found: list[ZoneInfo] = []
-    for name in timezone.time_zones_for_number(parsed):
+    for name in _zone_names(_longest_prefix(number.removeprefix("+"))):
         try:
             found.append(ZoneInfo(name))
         except (ZoneInfoNotFoundError, ValueError):
             continue
     return tuple(found)
+
+
+def _longest_prefix(digits: str) -> str:
+    """The longest beginning of the number of which phonenumbers knows the zone."""
+    for length in range(TIMEZONE_LONGEST_PREFIX, 0, -1):
+        if digits[:length] in TIMEZONE_DATA:
+            return digits[:length]
+    return ""
+
+
+@lru_cache(CACHED)
+def _zone_names(prefix: str) -> tuple[str, ...]:
+    """All zones of numbers that begin so: an area code across a border has one for some exchanges and one for others."""
+    names = [name for known, zones in TIMEZONE_DATA.items() if known.startswith(prefix) for name in zones]
+    return tuple(dict.fromkeys(names)) if prefix else ()
 
 
 def redacted(number: str | None) -> str:

@@ -2,34 +2,134 @@
 
 from __future__ import annotations
 
+from zoneinfo import ZoneInfo
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from ari_app import numbering
-from ari_app.recovery.values import NumberKind
+from ari_app.numbering import Party, canonical, classify, redacted, zones
+from ari_app.recovery.values import NumberKind, e164
 
-
-@pytest.mark.parametrize("raw", ["+13055550123", "13055550123", "3055550123", "(305) 555-0123", "1-305-555-0123"])
-def test_a_number_is_the_same_however_it_is_written(raw: str) -> None:
-    party = numbering.classify(raw, "US")
-    assert (party.number, party.kind) == ("+13055550123", NumberKind.ORDINARY)
+MIAMI = "+13055550142"
 
 
 @pytest.mark.parametrize(
-    ("raw", "kind"),
+    "written",
     [
-        ("anonymous", NumberKind.WITHHELD),
-        (None, NumberKind.WITHHELD),
-        ("sip:someone", NumberKind.MALFORMED),
-        ("+19995550123", NumberKind.MALFORMED),
-        ("+1305555012", NumberKind.MALFORMED),
-        ("+18005550199", NumberKind.SPECIAL),
-        ("+442079460018", NumberKind.FOREIGN),
-        ("+16045550123", NumberKind.FOREIGN),
+        "+13055550142",
+        "13055550142",
+        "3055550142",
+        "(305) 555-0142",
+        "305.555.0142",
+        "305-555-0142",
+        " +1 305 555 0142 ",
     ],
 )
-def test_a_number_is_told_from_what_cannot_be_contacted(raw: str | None, kind: NumberKind) -> None:
-    assert numbering.classify(raw, "US").kind is kind
+def test_every_way_of_writing_a_number_is_the_same_number(written: str) -> None:
+    party = classify(written, "US")
+    assert (party.number, party.kind) == (MIAMI, NumberKind.ORDINARY)
+    assert party.raw == written.strip()
+    assert canonical(written, "US") == MIAMI
 
 
-def test_a_number_that_is_longer_than_e164_allows_is_no_number() -> None:
-    assert numbering.classify("+49557950011912001", "US").kind is NumberKind.MALFORMED
+@pytest.mark.parametrize(
+    "written",
+    [None, "", " ", "anonymous", "Anonymous", "RESTRICTED", "private", "unknown", "unavailable", "asterisk", "s"],
+)
+def test_a_caller_who_withholds_the_number_is_told_from_one_who_has_none(written: str | None) -> None:
+    assert classify(written, "US") == Party((written or "").strip(), None, NumberKind.WITHHELD)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        *("12", "911", "101", "555-0142", "+1305555014", "+130555501422", "+999123456789"),
+        *("abc", "+1305abc0142", "sip:3055550142@x", "305555014²", "३०५५५५०१४२", "++13055550142", "1" * 500, "(", "-"),
+        *("3055550142;drop", "3055550142\n", "\x00", "305 555 0142 ext 5"),
+    ],
+)
+def test_what_is_no_number_is_malformed_and_never_guessed(written: str) -> None:
+    party = classify(written, "US")
+    if written == "3055550142\n":
+        assert party.kind is NumberKind.ORDINARY, "white space around a number is no part of it"
+        return
+    assert (party.number, party.kind) == (None, NumberKind.MALFORMED)
+
+
+@pytest.mark.parametrize(
+    ("written", "region", "number", "kind"),
+    [
+        ("+442079460958", "US", "+442079460958", NumberKind.FOREIGN),
+        ("020 7946 0958", "GB", "+442079460958", NumberKind.ORDINARY),
+        ("447400123456", "GB", "+447400123456", NumberKind.ORDINARY),
+        ("+16135550142", "US", "+16135550142", NumberKind.FOREIGN),
+        ("+18005550142", "US", "+18005550142", NumberKind.SPECIAL),
+        ("18885550142", "US", "+18885550142", NumberKind.SPECIAL),
+        ("+19005550142", "US", "+19005550142", NumberKind.SPECIAL),
+        ("+80012345678", "US", "+80012345678", NumberKind.SPECIAL),
+    ],
+)
+def test_numbers_are_of_the_brokerages_country_foreign_or_special(
+    written: str, region: str, number: str, kind: NumberKind
+) -> None:
+    party = classify(written, region)
+    assert (party.number, party.kind) == (number, kind)
+
+
+@given(
+    st.one_of(st.text(max_size=30), st.from_regex(r"\+?[0-9(][0-9 ().-]{0,25}", fullmatch=True)),
+    st.sampled_from(["US", "GB", "NU"]),
+)
+def test_nothing_that_comes_from_the_network_breaks_the_look_up(written: str, region: str) -> None:
+    party = classify(written, region)
+    assert (party.number is None) == (party.kind in (NumberKind.WITHHELD, NumberKind.MALFORMED))
+    if party.number is not None:
+        assert e164(party.number) == party.number
+        assert classify(party.number, region) == Party(party.number, party.number, party.kind)
+        assert zones(party.number)
+    assert isinstance(canonical(written, region), str)
+
+
+@pytest.mark.parametrize("dialled", ["101", "*97", "s", "", "harbor", "12", "911"])
+def test_what_was_dialled_stays_as_it_is_when_it_is_no_number(dialled: str) -> None:
+    assert canonical(dialled, "US") == dialled
+
+
+@pytest.mark.parametrize(
+    ("number", "expected"),
+    [
+        ("+13055550142", ["America/New_York"]),
+        ("+13125550142", ["America/Chicago"]),
+        ("+18085550142", ["Pacific/Honolulu"]),
+        ("+442079460958", ["Europe/London"]),
+    ],
+)
+def test_a_number_lies_in_the_zones_of_its_area_code(number: str, expected: list[str]) -> None:
+    assert zones(e164(number)) == tuple(ZoneInfo(name) for name in expected)
+
+
+def test_in_an_area_code_across_a_zones_border_an_exchange_that_is_not_known_lies_in_both() -> None:
+    eastern, central = ZoneInfo("America/New_York"), ZoneInfo("America/Chicago")
+    assert set(zones(e164("+18505550142"))) == {eastern, central}, "850 is the Florida panhandle"
+    assert zones(e164("+18504320142")) == (central,), "850-432 is Pensacola"
+    assert set(zones(e164("+12705550142"))) == {eastern, central}, "270 is western Kentucky"
+    assert len(zones(e164("+18005550142"))) > 3, "a toll-free number may be anywhere"
+
+
+def test_zones_that_this_machine_does_not_know_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    number = e164("+13055550149")
+    zones.cache_clear()
+    with monkeypatch.context() as patch:
+        patch.setattr("ari_app.numbering._zone_names", lambda _: ("Etc/Unknown", "No/Such/Zone", "America/New_York"))
+        assert zones(number) == (ZoneInfo("America/New_York"),)
+    zones.cache_clear()
+    assert zones(number) == (ZoneInfo("America/New_York"),)
+
+
+@pytest.mark.parametrize(
+    ("number", "shown"),
+    [("+13055550142", "…0142"), ("12345", "…2345"), ("101", "101"), (None, "withheld"), ("", "withheld")],
+)
+def test_a_number_in_a_log_is_its_last_four_digits(number: str | None, shown: str) -> None:
+    assert redacted(number) == shown

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,6 +24,7 @@ from ari_app.settings.delivery import WebSection
 from ari_app.settings.problem import SettingsError
 from tests.support.books import Books
 from tests.support.ports import free_port
+from tests.support.programs import ROOT
 
 
 class Ringback:
@@ -36,6 +39,11 @@ class Ringback:
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
         return result
+
+    def alone(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """The command in a process of its own, as a shell runs it."""
+        command = [sys.executable, "-m", "ari_app", "-c", str(self.config), *words]
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=50, check=False)
 
     def json(self, *words: str, code: int = 0) -> Any:
         """What a command with ``--json`` prints."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from ari_app.settings.loading import load
 from ari_app.settings.problem import Mark, Problem, SettingsError, Severity
 from tests.ari_app.cli.ringback import Ringback, Server, serving
 
-RELOADED = {"before": "a", "now": "b", "pbx": [], "pbx_trouble": None, "after_restart": []}
+RELOADED: dict[str, Any] = {"before": "a", "now": "b", "pbx": [], "pbx_trouble": None, "after_restart": []}
 
 
 @pytest.fixture
