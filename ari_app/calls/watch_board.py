@@ -100,6 +100,7 @@ class _Channel:
     bridge: str | None = None
     partner: str | None = None
     target: str = ""
+    queued: bool = False
 
 
 @dataclass(slots=True)
@@ -165,9 +166,9 @@ class WatchBoard:
                 if known.bridge == bridge:
                     known.bridge = None
             case QueueJoined(channel=channel):
-                yield from self._told(self._know(channel), Queued)
+                yield from self._queue(self._know(channel), waits=True)
             case QueueLeft(channel=channel):
-                yield from self._told(self._know(channel), Unqueued)
+                yield from self._queue(self._know(channel), waits=False)
             case MessageWaiting(uniqueid=uniqueid, mailbox=mailbox, new=new):
                 channel_of = self._channels.get(uniqueid)
                 if new > 0 and channel_of is not None:
@@ -278,6 +279,10 @@ class WatchBoard:
             yield Sighting(channel.uniqueid, CallerHungUp, {"by_caller": by_caller})
 
     # ------------------------------------------------------------------------------------------------------- applications
+    def _queue(self, channel: _Channel, *, waits: bool) -> Iterator[Sighting]:
+        channel.queued = waits
+        yield from self._told(channel, Queued if waits else Unqueued)
+
     def _executed(self, channel: _Channel, application: str, data: str) -> Iterator[Sighting]:
         word = application.lower()
         if word in _TRYING:
@@ -389,7 +394,9 @@ class WatchBoard:
         known.bridge = row.bridge or None
         yield from self._state(known)
         yield from self._executed(known, row.application, row.data)
-        yield from self._told(known, Queued if row.application.lower() == "queue" else Unqueued)
+        waits = row.application.lower() == "queue"
+        if waits != known.queued:
+            yield from self._queue(known, waits=waits)
 
 
 def _runs_dialplan(channel: AmiChannel) -> bool:
