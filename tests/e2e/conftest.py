@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -43,3 +44,11 @@ def caller(new_number: Callable[..., str]) -> str:
     number = new_number()
     print(f"the caller is {number}")  # noqa: T201 - for whoever reads a failure
     return number
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Conversations take their time, and on a busy machine everything takes longer."""
+    here = Path(__file__).parent
+    for item in items:
+        if item.path.is_relative_to(here) and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(180))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.brokerage import LISTING, MAIN, OTHER_OFFICE, SECOND_DESK, Brokerage
+from tests.e2e.brokerage import LISTING, MAIN, OTHER_OFFICE, SECOND_DESK, SETTINGS, Brokerage, open_brokerage
 from tests.e2e.hearing import agent_pauses, heard_whole, saying, spoken
 from tests.e2e.scenes import called_back, missed_call, settled
 from tests.support.tones import loudness, write_tone
@@ -222,3 +222,22 @@ async def test_a_callback_gives_way_to_the_caller_s_own_call_and_is_not_needed_w
             second_line.hang_up()
             await brokerage.event("CallClosed", caller=caller)
     assert brokerage.events("CallbackEnded", lead=answered.lead_id) == []
+
+
+async def test_the_longest_time_is_the_assistant_s_and_people_talk_as_long_as_they_like(caller: str) -> None:
+    async with (
+        open_brokerage(SETTINGS.replace("ring: 15s, per_day: 3", "ring: 15s, per_day: 3, longest: 30s")) as brokerage,
+        called_back(brokerage, caller) as call,
+        brokerage.desk_phone("101", answer_after=0.0) as desk,
+    ):
+        call.mobile.press("0")
+        await desk.heard("answered", within=15.0)
+        await brokerage.talk(32.0)
+        for phone in (desk, call.mobile):
+            await phone.settle()
+        assert not any(word.startswith("ended") for word in desk.story())
+        call.mobile.hang_up()
+        await desk.heard("ended")
+        ended = await brokerage.event("CallbackEnded", lead=call.lead)
+    assert (ended.body["end"], ended.body["by"]) == ("reached_person", "101")
+    assert ended.body["seconds"] > 30.0

@@ -92,6 +92,7 @@ prompt:
   never: "We will not."
   keys_after: 0.5s
 callback: {{to: [_1NXXNXXXXXX], trunk: carrier, ring: 15s, per_day: 3}}
+limits: {{alike_per_hour: 1000000, per_hour: 1000000}}
 quiet_hours: {{contact: 0:00-24:00, texts: send}}
 texts: {{hold: 5s}}
 gateways:
@@ -294,12 +295,14 @@ class Stage:
         mail: MailServer | None = None,
         environment: Mapping[str, str] | None = None,
         smsc: int | None = None,
+        own_smsc: bool = True,
         **words: object,
     ) -> None:
         """``settings_text``: the YAML, with ``{smpp_port}`` and the like in it; ``words`` are further ones. ``carrier``: the
         trunk leads to every phone by its number, and not to one that listens where the trunk leads. ``mail``: how the mail
         server wants to be spoken to. ``environment``: of Ringback, besides ours. ``smsc``: the port of the SMSC, where
-        something stands between and the settings lead there."""
+        something stands between and the settings lead there. ``own_smsc``: whether Ringback binds at our SMSC, and not at
+        one of somebody else's."""
         self.folder = folder
         self.ports = {
             "smpp_port": free_port(),
@@ -320,8 +323,7 @@ class Stage:
         )
         self.settings: Settings = load(self.path)
         self.smsc = Smsc(self.ports["smpp_port"])
-        self.own_smsc = True
-        """Whether Ringback binds at our SMSC, and not at one of somebody else's."""
+        self._own_smsc = own_smsc
         self.mailbox = Mailbox()
         self._mail_server = mail or MailServer()
         self._mail: Controller | None = None
@@ -355,7 +357,8 @@ class Stage:
 
     async def start_ringback(self) -> None:
         """Start ``ringback run``, and wait until it is ready."""
-        self.smsc.forget_clients()
+        if self._own_smsc:
+            self.smsc.forget_clients()
         with self.log_path.open("ab") as log:
             self._log_from = log.tell()
             self.process = await asyncio.create_subprocess_exec(
@@ -377,7 +380,7 @@ class Stage:
         return b'"event": "ready"' in log and b'"event": "asterisk_connected"' in log and self._bound()
 
     def _bound(self) -> bool:
-        return b" bound as " in self.log_path.read_bytes()[self._log_from :] and (self.smsc.bound or not self.own_smsc)
+        return b" bound as " in self.log_path.read_bytes()[self._log_from :] and (self.smsc.bound or not self._own_smsc)
 
     async def stop_ringback(self, how: signal.Signals = signal.SIGTERM, within: float = 25.0) -> int:
         """Stop it; its exit status."""

@@ -113,6 +113,14 @@ async def running(
         await _stop(process)
 
 
+@asynccontextmanager
+async def alone(name: str) -> AsyncIterator[None]:
+    """No other test of this machine is inside a block of that name: for programs whose port is compiled in."""
+    with (cache_folder("locks") / name).open("w") as file:
+        await asyncio.to_thread(fcntl.flock, file, fcntl.LOCK_EX)
+        yield
+
+
 async def _stop(process: asyncio.subprocess.Process) -> None:
     for sign in (signal.SIGTERM, signal.SIGKILL):
         try:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from sms_gateway.smpp.options import BindMode
-from tests.sms_gateway.interop.programs import program, running
+from tests.sms_gateway.interop.programs import alone, program, running
 from tests.sms_gateway.scripted import Inbox, gateway, options, text, until_stored
 from tests.support.ports import free_port
 
@@ -23,9 +23,9 @@ SMSBOX_PORT = 13001  # compiled into drive_smpp
 async def test_texts_go_both_ways_over_split_binds_and_the_driver_ends_satisfied(tmp_path: Path) -> None:
     driver = program("drive_smpp", "kannel-extras", also=["/usr/lib/kannel/test/drive_smpp"])
     log, port, inbox = tmp_path / "drive_smpp.log", free_port(), Inbox()
-    smsbox = await asyncio.start_server(_ignore, "127.0.0.1", SMSBOX_PORT)
     async with (
-        smsbox,
+        alone("drive_smpp"),
+        await asyncio.start_server(_ignore, "127.0.0.1", SMSBOX_PORT),
         running([driver, "-v", "0", "-p", str(port), "-m", "20"], log, ready="Starting drive_smpp") as kannel,
     ):
         link = options(port, bind=BindMode.SPLIT, system_id="foo", password="bar", system_type="VMA", stop_seconds=1.0)
