@@ -51,7 +51,7 @@ from ari_app.settings.problem import Problem, SettingsError, Severity
 from ari_app.settings.texts import SipGateway
 from ari_app.sip_texts import SipInbox
 from ari_app.speech import CallbackVoice, engine_options, prompt_texts, render_prompts
-from ari_app.store import outbox, receipts
+from ari_app.store import outbox, pace, receipts
 from ari_app.store.db import Store, ThreadedStore, prepare
 from sms_gateway.gateway import Gateway
 from voice_agent.engines import open_engines
@@ -282,6 +282,7 @@ class Application:
         while True:
             with contextlib.suppress(StoreUnavailableError):
                 self._depths = await store.read(outbox.depths)
+                await store.write(partial(pace.forget, at=self._clock.now()))
                 await store.write(partial(receipts.forget_parked, before=self._clock.now() - timedelta(days=2)))
             await self._clock.pause(15.0)
 

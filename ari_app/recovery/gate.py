@@ -60,6 +60,9 @@ def may_text_back(facts: Facts, policy: Policy, at: datetime) -> Ruling:
         return barred
     if facts.gateway is None:
         return Refuse("GEO-07", "no text route leads to this destination")
+    too_many = _too_many(facts, policy)
+    if too_many is not None:
+        return too_many
     if facts.text_window_until is not None and at < facts.text_window_until:
         return Refuse("FRQ-01", f"a text has gone to this caller; none more before {_utc(facts.text_window_until)}")
     if policy.quiet.texts is QuietAnswer.HOLD:
@@ -86,6 +89,9 @@ def may_call_back(
         return Refuse(
             "FRQ-04", f"{facts.callbacks} callback(s) to this number in the last 24 hours; {rules.per_day} allowed"
         )
+    too_many = _too_many(facts, policy)
+    if too_many is not None:
+        return too_many
     requested_now = pressed_one_at is not None and at - pressed_one_at <= REQUEST_LASTS
     if (facts.contact_opens is not None or facts.never_contact_time) and not requested_now:
         return Refuse("HRS-03", "quiet hours where the caller is, and no request by key")
@@ -128,6 +134,17 @@ def _bar(facts: Facts) -> Refuse | None:
         return Refuse("GEO-06", "toll-free, premium and service numbers are not contacted")
     if facts.kind is NumberKind.FOREIGN:
         return Refuse("GEO-07", "numbers of other countries are not contacted automatically")
+    return None
+
+
+def _too_many(facts: Facts, policy: Policy) -> Refuse | None:
+    """Caller ids can be forged: nobody may turn us on a neighbourhood, or run up a bill."""
+    limits = policy.limits
+    if facts.contacts_alike >= limits.alike_per_hour:
+        why = f"{facts.contacts_alike} contacts in an hour to numbers like this one; {limits.alike_per_hour} allowed"
+        return Refuse("ABU-01", why)
+    if facts.contacts >= limits.per_hour:
+        return Refuse("ABU-02", f"{facts.contacts} contacts in an hour; {limits.per_hour} allowed")
     return None
 
 

@@ -212,6 +212,20 @@ class QuietAnswer(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """How much goes out on the word of a caller id, which anybody can forge (ABU-01, ABU-02). Texts and callbacks together."""
+
+    per_hour: int
+    alike_per_hour: int
+    """To numbers that share their first ``alike_digits`` digits after the ``+``."""
+    alike_digits: int
+
+    def alike(self, number: E164) -> str:
+        """What numbers that are counted together have in common."""
+        return number[: self.alike_digits + 1]
+
+
+@dataclass(frozen=True, slots=True)
 class QuietRules:
     """When we may contact, on the caller's own wall clock: first_minute to end_minute after midnight."""
 
@@ -270,6 +284,7 @@ class Policy:
     text_rules: TextRules
     callback: CallbackRules
     quiet: QuietRules
+    limits: Limits
     text_routes: tuple[TextRoute, ...]
     callback_to: tuple[Pattern, ...]
     """Destinations that callbacks may be placed to."""

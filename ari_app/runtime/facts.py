@@ -10,7 +10,7 @@ from ari_app.recovery.hours import contact_opens
 from ari_app.recovery.policy import Policy
 from ari_app.recovery.rotation import next_in_turn
 from ari_app.recovery.values import E164, Channel, Consent, NumberKind
-from ari_app.store import outbox, people
+from ari_app.store import outbox, pace, people
 from ari_app.store.db import Database
 
 DAY = timedelta(hours=24)
@@ -48,6 +48,8 @@ def look_up(
         text_window_until=None if number is None or office is None else people.text_window(db, number, office),
         callbacks=0 if number is None else outbox.count_since(db, number, "callback", at - DAY),
         replies=0 if number is None else outbox.count_since(db, number, "text", at - DAY, replies=True),
+        contacts_alike=0 if number is None else pace.count(db, policy.limits.alike(number), at),
+        contacts=0 if number is None else pace.count(db, pace.ALL, at),
         contact_opens=opens,
         never_contact_time=never,
         agent=None if group is None else next_in_turn(team, people.last_turn(db, group)),

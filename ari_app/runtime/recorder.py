@@ -21,6 +21,7 @@ from ari_app.recovery.effects import (
     Decision,
     DisarmTimer,
     Effect,
+    PlaceCallback,
     SendText,
     SetConsent,
     TakeTurn,
@@ -48,7 +49,7 @@ from ari_app.recovery.values import E164, Channel, ConsentState, EffectId, LeadI
 from ari_app.runtime.facts import kind_of, look_up
 from ari_app.runtime.outcome import Done, Failed, InDoubt, Outcome, Refused, RetryAt
 from ari_app.runtime.receipts import apply_parked
-from ari_app.store import journal, outbox, people, receipts, timers
+from ari_app.store import journal, outbox, pace, people, receipts, timers
 from ari_app.store.db import Database, Store
 from ari_app.store.outbox import Order
 
@@ -237,11 +238,14 @@ class Recorder:
                     yield from self._order(db, EffectId(f"{seq}.{worldly}"), lead_id, at, effect)
                     worldly += 1
 
-    @staticmethod
     def _order(
-        db: Database, effect_id: EffectId, lead_id: LeadId | None, at: datetime, effect: WorldEffect
+        self, db: Database, effect_id: EffectId, lead_id: LeadId | None, at: datetime, effect: WorldEffect
     ) -> Iterator[Decision]:
         outbox.add(db, effect_id, lead_id, effect, at)
+        if isinstance(effect, PlaceCallback) or (
+            isinstance(effect, SendText) and effect.purpose is TextPurpose.TEXT_BACK
+        ):
+            pace.add(db, at, pace.ALL, self._in_force.policy.limits.alike(effect.to))
         if not isinstance(effect, SendText) or effect.purpose is not TextPurpose.TEXT_BACK:
             return
         assert effect.window_until is not None

@@ -13,7 +13,7 @@ from ari_app.settings.delivery import CrmSection, EmailSection, LogSection, WebS
 from ari_app.settings.numbers import DialPattern, NumberSection
 from ari_app.settings.pbx import Name, Telephony
 from ari_app.settings.plans import PlanSection, Templates
-from ari_app.settings.texts import GatewaySection, QuietSection, TextRouteSection, TextsSection
+from ari_app.settings.texts import GatewaySection, LimitsSection, QuietSection, TextRouteSection, TextsSection
 
 
 class Document(Telephony):
@@ -46,6 +46,7 @@ class Document(Telephony):
     gateways: dict[Name, GatewaySection] = Field(default_factory=dict)
     text_routes: tuple[TextRouteSection, ...] = ()
     quiet_hours: QuietSection = QuietSection()
+    limits: LimitsSection = LimitsSection()
 
     email: EmailSection | None = None
     crm: dict[Name, CrmSection] = Field(default_factory=dict)

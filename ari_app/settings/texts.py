@@ -132,6 +132,17 @@ class TextRouteSection(Section):
     via: Name
 
 
+class LimitsSection(Section):
+    """How much goes out on the word of a caller id, which anybody can forge. Texts and callbacks together, in an hour."""
+
+    per_hour: int = Field(default=300, ge=1)
+    """To all numbers (ABU-02)."""
+    alike_per_hour: int = Field(default=30, ge=1)
+    """To numbers that share their first digits (ABU-01)."""
+    alike_digits: int = Field(default=7, ge=2, le=14)
+    """How many digits, country code included: 7 are +1, area code and exchange."""
+
+
 def _one_span(value: Any) -> Any:
     spans = parse_spans(value)
     if isinstance(value, str) and len(spans) == 1:

@@ -128,6 +128,13 @@ def _books(db: Database) -> None:
         ) STRICT;
         CREATE INDEX consent_log_by_number ON consent_log (number);
 
+        CREATE TABLE pace (
+            bucket TEXT NOT NULL,
+            minute INTEGER NOT NULL,
+            contacts INTEGER NOT NULL,
+            PRIMARY KEY (bucket, minute)
+        ) STRICT, WITHOUT ROWID;
+
         CREATE TABLE turns (
             team TEXT PRIMARY KEY,
             agent TEXT NOT NULL

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from ari_app.calls.catch_up import BOOKMARK, CatchUp
 from ari_app.recovery.events import CallClosed
 from ari_app.runtime.recorder import PolicyInForce, Recorder
 from ari_app.store import bookmarks
-from ari_app.store.db import InlineStore, connect, prepare
+from ari_app.store.db import Database, InlineStore, connect, prepare
 from tests.support import office
 from tests.support.waiting import until
 
@@ -226,20 +227,20 @@ async def test_the_audit_names_each_call_without_an_outcome(room: Room) -> None:
 async def test_the_audit_sees_when_the_two_books_differ(room: Room) -> None:
     room.cel.write_bytes(SIX_CALLS.read_bytes())
     await room.catch_up.look()
-    for ours, asterisk in (("answered", "no_answer"), ("no_answer", "answered")):
-        by = "'101'" if ours == "answered" else "NULL"
-        talk = "2.0" if ours == "answered" else "NULL"
-        await room.store.write(
-            lambda db, ours=ours, by=by, talk=talk, asterisk=asterisk: db.execute(
-                "UPDATE events SET body = json_set(body, '$.verdict', ?, '$.answered_by', "
-                f"{by}, '$.talk_seconds', {talk}) WHERE source_id LIKE 'call:%' AND json_extract(body, '$.verdict') = ?"
-                " AND json_extract(body, '$.caller') = '+13055550125'",
-                [ours, asterisk],
-            )
-        )
-        await room.store.write(lambda db: db.execute("DELETE FROM events WHERE source_id LIKE 'answered:%'"))
+    change = (
+        "UPDATE events SET body = json_set(body, '$.verdict', ?, '$.answered_by', ?, '$.talk_seconds', ?)"
+        " WHERE source_id LIKE 'call:%' AND json_extract(body, '$.caller') = '+13055550125'"
+        " AND json_extract(body, '$.verdict') = ?"
+    )
+    for values in (["answered", "101", 2.0, "no_answer"], ["no_answer", None, None, "answered"]):
+
+        def falsify(db: Database, values: Sequence[object] = values) -> None:
+            db.execute("DELETE FROM events WHERE source_id LIKE 'answered:%'")
+            db.execute(change, values)
+
+        await room.store.write(falsify)
         report = await room.store.read(lambda db: audit(db, room.cel, SHORTLY_AFTER - timedelta(hours=1)))
-        assert any(f"says {ours}" in one.why for one in report.findings)
+        assert any(f"says {values[0]}" in one.why for one in report.findings)
 
 
 async def test_the_audit_reads_renamed_ledgers_too_and_only_calls_since_then(room: Room) -> None:
