@@ -74,7 +74,7 @@ class Board:
 
 def words(said: list[Sighting]) -> str:
     return " · ".join(
-        " ".join([snake(one.make.__name__), *(str(value) for value in one.arguments.values() if value != "")])  # type: ignore[attr-defined]
+        " ".join([snake(one.make.__name__), *(str(value) for value in one.arguments.values() if value != "")])
         for one in said
     )
 
