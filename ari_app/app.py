@@ -22,6 +22,7 @@ from ari_app.calls.placer import CallbackOptions, CallbackPlacer
 from ari_app.calls.supervisor import CallSupervisor
 from ari_app.calls.watch_setup import NoCallbacks, Watch, open_watch
 from ari_app.clock import Clock, SystemClock
+from ari_app.conversation.intents import PHRASES
 from ari_app.crm.jsonl import JsonLines
 from ari_app.crm.port import Crm, CrmAdapter
 from ari_app.crm.webhook import Webhook, signing_key
@@ -125,6 +126,7 @@ class Application:
             engines = await stack.enter_async_context(
                 open_engines(engine_options(document.voice, settings.base, cache))
             )
+            await engines.stt.prepare(PHRASES)
             texts = prompt_texts(document.prompt, document.brokerage.name)
             prompts = await render_prompts(texts, engines.tts, pbx_folders(settings).sounds)
             voice = CallbackVoice(engines, recorder, document.callback.longest)
