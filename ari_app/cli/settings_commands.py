@@ -18,8 +18,8 @@ from ari_app.recovery import transcript
 from ari_app.recovery.plan import clock_face
 from ari_app.rehearsal import Rehearsal, rehearse
 from ari_app.runtime.facts import kind_of
-from ari_app.settings.document import Document
 from ari_app.settings.problem import SettingsError
+from ari_app.settings.schema import json_schema
 
 
 @click.command()
@@ -54,7 +54,7 @@ def check(cli: Cli, as_json: bool) -> None:
 @click.command()
 def schema() -> None:
     """Print the JSON Schema of the settings, for editors."""
-    click.echo(orjson.dumps(Document.model_json_schema(), option=orjson.OPT_INDENT_2).decode())
+    click.echo(orjson.dumps(json_schema(), option=orjson.OPT_INDENT_2).decode())
 
 
 @click.command()

@@ -31,11 +31,11 @@ _NAME = re.compile(r"[A-Za-z](?:[A-Za-z' -]{0,18}[A-Za-z])?")
 
 
 class TemplateError(ValueError):
-    """A text that is no template. ``at``: offset of the character that is wrong, from 0."""
+    """A text that is no template. ``at``: offset of the character that is wrong, from 0. ``name``: an unknown field's."""
 
-    def __init__(self, at: int, why: str) -> None:
+    def __init__(self, at: int, why: str, name: str | None = None) -> None:
         super().__init__(why)
-        self.at, self.why = at, why
+        self.at, self.why, self.name = at, why, name
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +135,7 @@ def _parse(source: str, at: int, *, inside: bool) -> tuple[tuple[Part, ...], int
             if closed < 0:
                 raise TemplateError(at, "the brace is never closed")
             if name not in FIELD_LIMITS:
-                raise TemplateError(at, f"found {{{name}}}; expected one of {', '.join(sorted(FIELD_LIMITS))}")
+                raise TemplateError(at, f"found {{{name}}}; expected one of {', '.join(sorted(FIELD_LIMITS))}", name)
             parts.append(Field(name))
             at = closed + 1
         elif char == "[":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 
-from ari_app.recovery.patterns import witness
+from ari_app.recovery.patterns import Pattern, witness
 from ari_app.recovery.policy import AfterMiss
 from ari_app.recovery.templates import ALWAYS_KNOWN, FIELD_LIMITS, Template
 from ari_app.recovery.values import Verdict
@@ -100,12 +100,12 @@ class _Check:
                     yield self._error(path, f"no {name}: expected it here or in number_defaults", key=True)
             if whole.after_miss is AfterMiss.OVERFLOW and whole.overflow is None:
                 yield self._error(path, "after_miss is overflow: expected overflow to name the group", key=True)
-            for verdict in sorted(set(whole.counts or ()) - {*COUNTING, Verdict.DROPPED}):
-                expected = _listed([*COUNTING, Verdict.DROPPED])
-                yield self._error((*path, "counts"), f"found {verdict.value!r}; expected some of {expected}")
 
-    def _number_names(self, path: KeyPath, number: object) -> Iterator[Problem]:
+    def _number_names(self, path: KeyPath, number: NumberSection) -> Iterator[Problem]:
         document = self._document
+        for verdict in sorted(set(number.counts or ()) - {*COUNTING, Verdict.DROPPED}):
+            expected = _listed([*COUNTING, Verdict.DROPPED])
+            yield self._error((*path, "counts"), f"found {verdict.value!r}; expected some of {expected}")
         for name, known, what in (
             ("office", document.offices, "one of the offices"),
             ("group", document.groups, "one of the groups"),
@@ -120,7 +120,11 @@ class _Check:
         patterns = [read_pattern(text) for text in texts]
         for index, text in enumerate(texts):
             if witness(patterns, index) is None:
-                rivals = [other.text for other in patterns if other.order <= patterns[index].order]
+                rivals = [
+                    other.text
+                    for other in patterns
+                    if other.order <= patterns[index].order and _meet(other, patterns[index])
+                ]
                 yield self._warning(
                     ("numbers", text),
                     "can never match: every number that it fits is taken by a more specific entry",
@@ -136,7 +140,7 @@ class _Check:
     # ---------------------------------------------------------------------------------------------------------- plans
     def _plans(self) -> Iterator[Problem]:
         document = self._document
-        told = {*document.agents, *document.groups, ASSIGNED_AGENT}
+        told = [ASSIGNED_AGENT, *document.agents, *document.groups]
         templates = document.templates
         for name, steps in document.plans.items():
             for index, step in enumerate(steps):
@@ -256,6 +260,13 @@ class _Check:
                 if getattr(number, name) is not None:
                     what = "has no effect in mode watch: the PBX's own dialplan decides what a caller gets"
                     yield self._warning((*path, name), what, key=True)
+
+
+def _meet(one: Pattern, other: Pattern) -> bool:
+    """Whether a number may match both: their sets overlap as far as both go, and the shorter one goes on."""
+    shorter = min(one, other, key=lambda pattern: len(pattern.sets))
+    apart = len(one.sets) != len(other.sets) and not shorter.tail
+    return not apart and all(mine & theirs for mine, theirs in zip(one.sets, other.sets, strict=False))
 
 
 def _matches_the_world(text: str) -> bool:

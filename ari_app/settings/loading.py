@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import typing
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,11 +54,20 @@ def load(path: Path) -> Settings:
     try:
         document = Document.model_validate(source.data)
     except ValidationError as error:
-        raise SettingsError(_problem(details, source) for details in error.errors()) from None
+        raise SettingsError(_problem(details, source) for details in _causes(error.errors())) from None
     findings = check(document, source)
     if any(problem.severity is Severity.ERROR for problem in findings):
         raise SettingsError(findings)
     return Settings(path, document, compile_policy(document), tuple(findings), source)
+
+
+def _causes(errors: list[ErrorDetails]) -> Iterator[ErrorDetails]:
+    """``errors`` without lists that are too short only because what stands in them is wrong."""
+    for details in errors:
+        loc = details["loc"]
+        inside = any(other["loc"][: len(loc)] == loc and other is not details for other in errors)
+        if details["type"] != "too_short" or not inside:
+            yield details
 
 
 _EXPECTED = {
@@ -74,6 +84,17 @@ _EXPECTED = {
     "list_type": "expected a list",
     "date_from_datetime_parsing": "expected a date such as 2026-12-25",
     "date_parsing": "expected a date such as 2026-12-25",
+    "greater_than": "expected more than {gt}",
+    "greater_than_equal": "expected at least {ge}",
+    "less_than": "expected less than {lt}",
+    "less_than_equal": "expected at most {le}",
+    "string_too_short": "expected at least {min_length} characters",
+    "string_too_long": "expected at most {max_length} characters",
+    "too_short": "expected at least {min_length}",
+    "too_long": "expected at most {max_length}",
+    "ip_any_network": "expected an address or a network such as 203.0.113.0/24",
+    "ip_v4_network": "expected an address or a network such as 203.0.113.0/24",
+    "ip_v6_network": "expected an address or a network such as 2001:db8::/32",
 }
 
 
@@ -105,10 +126,10 @@ def _problem(details: ErrorDetails, source: Source) -> Problem:
     elif kind == "string_pattern_mismatch":
         what = f"found {value!r}, expected {_pattern_words(str(context.get('pattern', '')))}"
     elif kind in _EXPECTED:
-        what = f"found {_shown(value)}, {_EXPECTED[kind]}"
+        what = f"found {_shown(value)}, {_EXPECTED[kind].format(**context)}"
     else:
         what = f"found {_shown(value)}: {details['msg'][:1].lower()}{details['msg'][1:]}"
-    return Problem(Severity.ERROR, source.mark(path, key=path[-1:] == ("[key]",)), ".".join(path), what, hint)
+    return Problem(Severity.ERROR, source.mark(path, key="[key]" in details["loc"]), ".".join(path), what, hint)
 
 
 def _place(loc: tuple[int | str, ...], source: Source) -> tuple[KeyPath, type[BaseModel] | None]:
@@ -176,4 +197,16 @@ def _pattern_words(pattern: str) -> str:
         r"^[A-Za-z0-9.:_-]+$": "a host name or an address",
         r"^[0-9*#]{1,16}$": "an extension: digits, * and #",
         r"^[A-Z]{2}$": "a country as two capitals, such as US",
+        r"^[^@\s<>,;\"]+@[^@\s<>,;\"]+\.[^@\s<>,;\"]+$": "an e-mail address",
+        r"^[^\x00-\x1f\x7f]+$": "text on one line",
+        r"^[^\x00-\x08\x0b-\x1f\x7f]+$": "text without control characters",
+        r"^[a-z]{2}(-[A-Z]{2})?$": "a language such as en or es-US",
+        r"^https?://[^\s]+$": "an address that begins with https://",
+        r"^\+?[0-9XZN]{2,20}[.]?$": "what may be dialled: digits, X, Z and N, perhaps a last dot",
+        r"^[A-Za-z0-9._+@-]+$": "a SIP user: letters, digits and . _ + @ -",
+        r"^[a-z0-9]+$": "a codec such as ulaw",
+        r"^\+?[0-9]{0,6}$": "a plus, nothing, or up to six digits such as 011",
+        r"^[\x21-\x7e]+$": "ASCII without spaces",
+        r"^[\x20-\x7e]*$": "ASCII",
+        r"^\+?[0-9A-Za-z ]{1,15}$": "a sender: a number or up to 15 letters and digits",
     }.get(pattern, f"something that matches {pattern}")

@@ -16,7 +16,9 @@ _UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 class Section(BaseModel):
     """A part of the settings: unknown keys are errors, values cannot change after loading."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, hide_input_in_errors=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, validate_default=True, hide_input_in_errors=True, use_attribute_docstrings=True
+    )
 
 
 def parse_duration(value: Any) -> Any:
@@ -27,10 +29,10 @@ def parse_duration(value: Any) -> Any:
     if isinstance(value, str):
         found = _DURATION.match(value)
         if found is None:
-            raise ValueError("expected a duration such as 18s, 10m, 1.5h or 200ms")
+            raise ValueError(f"found {value!r}, expected a duration such as 18s, 10m, 1.5h or 200ms")
         return float(found[1]) * _UNIT_SECONDS[found[2]]
     if isinstance(value, bool):
-        raise ValueError("expected a duration such as 18s, 10m, 1.5h or 200ms")
+        raise ValueError(f"found {str(value).lower()}, expected a duration such as 18s, 10m, 1.5h or 200ms")
     return value
 
 
@@ -76,7 +78,7 @@ class Secret(Section):
     @model_validator(mode="before")
     @classmethod
     def _refuse_plain_text(cls, value: Any) -> Any:
-        if isinstance(value, str):
+        if isinstance(value, str | int | float):
             raise ValueError("a secret is never written here: expected {env: NAME} or {file: PATH}")
         return value
 

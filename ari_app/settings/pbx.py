@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, IPvAnyNetwork, StringConstraints, model_validator
 
 from ari_app.settings.model import Secret, Section
 from ari_app.settings.watching import WatchSection
@@ -75,7 +74,7 @@ class Pbx(Section):
     ari: Account = Account()
     manager: Account = Account()
     external_address: Host | None = None
-    local_networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    local_networks: tuple[IPvAnyNetwork, ...] = ()
     dial_out: tuple[DialPattern, ...] = ()
     """What desk phones may dial through the first trunk, besides 911 and 933. Nothing by default."""
     watch: WatchSection = WatchSection()
@@ -124,7 +123,7 @@ class Trunk(Section):
 
     host: Host
     port: Port = 5060
-    match: tuple[IPv4Network | IPv6Network, ...] = Field(min_length=1)
+    match: tuple[IPvAnyNetwork, ...] = Field(min_length=1)
     registration: Registration | None = None
     qualify: bool = True
     """Ask the carrier each minute whether it is there, and place no call when it is not. Some never answer OPTIONS."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
 from ari_app.recovery.policy import (
     AlertStep,
@@ -18,11 +18,28 @@ from ari_app.recovery.policy import (
     TextStep,
     WaitStep,
 )
-from ari_app.recovery.templates import Template, TemplateError
+from ari_app.recovery.templates import FIELD_LIMITS, Template, TemplateError
 from ari_app.settings.model import Duration, Section
 from ari_app.settings.pbx import Name
+from ari_app.settings.problem import nearest
 
 _WAIT = re.compile(r"^(?P<time>\S+)\s+unless:?\s+(?P<conditions>[a-z ,]+)$")
+_CONDITIONS = "|".join(Condition)
+_UNLESS = rf"({_CONDITIONS})((,| or|,? ) *({_CONDITIONS}))*"
+_WAIT_SCHEMA = {
+    "anyOf": [
+        {"type": "number", "minimum": 0},
+        {"type": "string", "pattern": rf"^\s*\d+(\.\d+)?\s*(ms|s|m|h|d)(\s+unless:?\s+{_UNLESS})?\s*$"},
+        {"type": "null"},
+    ],
+    "examples": ["10m", "10m unless acknowledged", "5m unless engaged, reached"],
+}
+_UNLESS_SCHEMA = {
+    "anyOf": [
+        {"type": "string", "pattern": f"^{_UNLESS}$"},
+        {"type": "array", "items": {"enum": [*Condition]}},
+    ]
+}
 
 
 def check_template(value: Any) -> Any:
@@ -31,15 +48,26 @@ def check_template(value: Any) -> Any:
         try:
             Template.parse(value.strip())
         except TemplateError as error:
-            raise ValueError(f"character {error.at + 1}: {error.why}") from None
+            hint = None if error.name is None else nearest(error.name, FIELD_LIMITS)
+            raise ValueError(f"character {error.at + 1}: {error.why}" + (f"; {hint}" if hint else "")) from None
     return value
 
 
 TemplateText = Annotated[str, BeforeValidator(check_template), Field(min_length=1, max_length=2000)]
 
 
+def _also_short(schema: dict[str, Any]) -> None:
+    """Put the short forms beside the long one."""
+    long = {name: value for name, value in schema.items() if name != "description"}
+    for name in long:
+        del schema[name]
+    schema["anyOf"] = [{"enum": ["call", "push"]}, long]
+
+
 class StepSection(Section):
     """One step. Exactly one of text, call, alert, wait, email and push; ``call`` and ``push`` may stand alone."""
+
+    model_config = ConfigDict(json_schema_extra=_also_short)
 
     text: Name | None = None
     after_hours: Name | None = None
@@ -49,8 +77,8 @@ class StepSection(Section):
     call: bool | None = None
     alert: Name | None = None
     """``agent`` (the one assigned), or the name of an agent or group."""
-    wait: Duration | None = None
-    unless: tuple[Condition, ...] = ()
+    wait: Annotated[Duration | None, WithJsonSchema(_WAIT_SCHEMA)] = None
+    unless: Annotated[tuple[Condition, ...], WithJsonSchema(_UNLESS_SCHEMA)] = ()
     email: Name | None = None
     push: bool | None = None
 

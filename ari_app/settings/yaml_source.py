@@ -14,6 +14,7 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from ruamel.yaml.reader import ReaderError
 
 from ari_app.settings.problem import Mark, Problem, SettingsError, Severity
 
@@ -22,6 +23,10 @@ LARGEST_FILE = 1_000_000
 MOST_NODES = 100_000
 """Aliases are followed, so that a small file could stand for a huge one."""
 DEEPEST = 20
+
+_TAGS = frozenset(
+    f"tag:yaml.org,2002:{name}" for name in ("map", "seq", "str", "int", "float", "bool", "null", "timestamp")
+)
 
 KeyPath = tuple[str, ...]
 
@@ -50,22 +55,36 @@ def read(path: Path) -> Source:
     """The settings in ``path`` and the files it includes. Raises SettingsError for unreadable or invalid YAML."""
     source = Source(path)
     problems: list[Problem] = []
-    _read_file(path, source, problems, including=())
+    _read_file(path, source, problems, _Asked(Mark(path, 1, 1)))
     if problems:
         raise SettingsError(problems)
     return source
 
 
-def _read_file(path: Path, source: Source, problems: list[Problem], including: tuple[Path, ...]) -> None:
-    here = Mark(path, 1, 1)
-    if path.resolve() in including:
-        problems.append(_error(here, "", "this file includes itself"))
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """Who wants a file: the place that names it, and the files that lead there."""
+
+    mark: Mark
+    where: str = ""
+    including: tuple[Path, ...] = ()
+
+
+def _read_file(path: Path, source: Source, problems: list[Problem], asked: _Asked) -> None:
+    if path.resolve() in asked.including:
+        chain = " → ".join(file.name for file in (*asked.including, path))
+        problems.append(_error(asked.mark, asked.where, f"{path} includes itself: {chain}"))
         return
     if path in source.files:
-        problems.append(_error(here, "", "this file is included twice"))
+        problems.append(_error(asked.mark, asked.where, f"{path} is included twice"))
         return
     source.files.append(path)
-    root = _compose(path, problems)
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        problems.append(_error(asked.mark, asked.where, f"{path} cannot be read: {error.strerror or error}"))
+        return
+    root = _compose(path, raw, problems)
     if root is None:
         return
     if not isinstance(root, MappingNode):
@@ -79,8 +98,10 @@ def _read_file(path: Path, source: Source, problems: list[Problem], including: t
     if not isinstance(includes, list) or not all(isinstance(name, str) for name in includes):
         problems.append(_error(source.mark(("include",)), "include", "expected a list of file names"))
         return
-    for name in includes:
-        _read_file(path.parent / name, source, problems, (*including, path.resolve()))
+    for index, name in enumerate(includes):
+        mark = reader.values.get(("include", str(index)), Mark(path, 1, 1))
+        following = _Asked(mark, f"include.{index}", (*asked.including, path.resolve()))
+        _read_file(path.parent / name, source, problems, following)
 
 
 def _merge(name: str, value: Any, source: Source, problems: list[Problem], reader: _Reader) -> None:
@@ -134,11 +155,19 @@ class _Reader:
         return merged | data
 
     def value(self, node: Node, at: KeyPath) -> Any:
+        mark = _mark(self._path, node)
         self._nodes += 1
-        if self._nodes > MOST_NODES or len(at) > DEEPEST:
-            limit = f"expected at most {MOST_NODES} values, nested at most {DEEPEST} deep"
-            raise SettingsError([_error(_mark(self._path, node), ".".join(at[:4]), limit)])
-        self.values[at] = _mark(self._path, node)
+        if self._nodes > MOST_NODES:
+            found = f"found more than {MOST_NODES} values, those that aliases repeat included"
+            raise SettingsError([_error(mark, ".".join(at[:4]), found)])
+        if len(at) > DEEPEST:
+            found = f"found values more than {DEEPEST} levels deep, or an alias that holds itself"
+            raise SettingsError([_error(mark, ".".join(at[:4]), found)])
+        if str(node.tag) not in _TAGS:
+            self._problems.append(
+                _error(mark, ".".join(at), f"found the tag {node.tag}, expected a value without a tag")
+            )
+        self.values[at] = mark
         match node:
             case MappingNode():
                 return self.mapping(node, at)
@@ -159,28 +188,28 @@ class _Reader:
         return brought
 
 
-def _compose(path: Path, problems: list[Problem]) -> Node | None:
+def _compose(path: Path, raw: bytes, problems: list[Problem]) -> Node | None:
     here = Mark(path, 1, 1)
-    try:
-        raw = path.read_bytes()
-    except OSError as error:
-        problems.append(_error(here, "", f"cannot be read: {error.strerror or error}"))
-        return None
     if len(raw) > LARGEST_FILE:
-        problems.append(_error(here, "", f"{len(raw)} octets; settings have at most {LARGEST_FILE}"))
+        problems.append(_error(here, "", f"found {len(raw)} octets, expected at most {LARGEST_FILE}"))
         return None
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
-        line = raw[: error.start].count(b"\n") + 1
-        problems.append(_error(Mark(path, line, 1), "", f"octet 0x{raw[error.start]:02x} is not UTF-8"))
+        mark = _place(path, raw[: error.start].decode("utf-8"))
+        problems.append(_error(mark, "", f"found octet 0x{raw[error.start]:02x}, expected text in UTF-8"))
         return None
     try:
         root = YAML(typ="rt", pure=True).compose(text)
     except MarkedYAMLError as error:
         at = error.problem_mark or error.context_mark
         mark = here if at is None else Mark(path, at.line + 1, at.column + 1)
-        problems.append(_error(mark, "", f"not valid YAML: {error.problem or error.context}"))
+        hint = "indent with spaces, not with tabs" if "'\\t'" in str(error.problem) else None
+        problems.append(_error(mark, "", f"not valid YAML: {error.problem or error.context}", hint))
+        return None
+    except ReaderError as error:
+        mark = _place(path, text[: error.position])
+        problems.append(_error(mark, "", f"found character U+{int(error.character):04X}, expected text"))
         return None
     except (YAMLError, ValueError, RecursionError) as error:
         problems.append(_error(here, "", f"not valid YAML: {type(error).__name__}: {error}"))
@@ -194,6 +223,8 @@ def _compose(path: Path, problems: list[Problem]) -> Node | None:
 def _scalar(node: Node) -> Any:
     """A scalar's value. A number that is not spelled canonically stays text: +1305…, 0101, 1_000."""
     text = str(node.value)
+    if getattr(node, "style", None) == ">":
+        text = text.replace("\a", "")  # the reader marks with it where lines were folded
     match str(node.tag).rpartition(":")[2]:
         case "null":
             return None
@@ -210,6 +241,11 @@ def _scalar(node: Node) -> Any:
             return text
 
 
+def _place(path: Path, before: str) -> Mark:
+    """The place behind ``before``."""
+    return Mark(path, before.count("\n") + 1, len(before) - before.rfind("\n"))
+
+
 def _mark(path: Path, node: Node) -> Mark:
     return Mark(path, node.start_mark.line + 1, node.start_mark.column + 1)
 
@@ -218,5 +254,5 @@ def _kind(node: Node) -> str:
     return {"mapping": "a mapping", "sequence": "a list"}.get(str(getattr(node, "id", "")), "a plain value")
 
 
-def _error(mark: Mark, where: str, what: str) -> Problem:
-    return Problem(Severity.ERROR, mark, where, what)
+def _error(mark: Mark, where: str, what: str, hint: str | None = None) -> Problem:
+    return Problem(Severity.ERROR, mark, where, what, hint)
