@@ -155,7 +155,10 @@ def _cel(line: str, _offset: int) -> CelRow:
 
 
 def _columns(line: str, count: int) -> list[str]:
-    columns = next(csv.reader([line]), [])
+    try:
+        columns = next(csv.reader([line]), [])
+    except csv.Error as error:  # a field of more than 131,072 characters
+        raise ValueError(str(error)) from error
     if len(columns) != count:
         raise ValueError(f"expected {count} columns, got {len(columns)}")
     return columns
@@ -164,4 +167,7 @@ def _columns(line: str, count: int) -> list[str]:
 def _moment(text: str) -> datetime | None:
     """Unix seconds with a fraction; Asterisk writes nothing, or zero, for what did not happen."""
     seconds = float(text or 0)
-    return datetime.fromtimestamp(seconds, UTC) if seconds > 0 else None
+    try:
+        return datetime.fromtimestamp(seconds, UTC) if seconds > 0 else None
+    except (OverflowError, OSError) as error:
+        raise ValueError(f"no time of this era: {text[:40]}") from error

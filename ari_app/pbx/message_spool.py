@@ -34,11 +34,13 @@ def _parse(line: str, offset: int) -> SpooledMessage:
     words = line.split(" ")
     if len(words) != 4:
         raise ValueError(f"expected 4 words, got {len(words)}")
-    at = datetime.fromtimestamp(float(words[0]), UTC)
     try:
+        at = datetime.fromtimestamp(float(words[0]), UTC)
         sender, recipient, body = (
             base64.b64decode(word, validate=True).decode("utf-8", "replace") for word in words[1:]
         )
     except binascii.Error as error:
         raise ValueError("no base64") from error
+    except (OverflowError, OSError) as error:
+        raise ValueError("no time of this era") from error
     return SpooledMessage(offset, at, sender, recipient, body)
