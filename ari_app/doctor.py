@@ -15,13 +15,15 @@ import aiosmtplib
 import orjson
 
 from ari_app.app import LOW_DISK_OCTETS, database_path
+from ari_app.calls.watch_setup import ami_address
 from ari_app.clock import SystemClock
 from ari_app.dashboard.control import socket_path
 from ari_app.errors import StoreDamagedError, StoreError, StoreVersionError
 from ari_app.notify.email import Mailer, MailServer
 from ari_app.notify.gateways import link_options
+from ari_app.pbx.ami_session import AmiSession
 from ari_app.pbx.ari import Ari
-from ari_app.pbx.errors import AriError, RefusedError, UnavailableError
+from ari_app.pbx.errors import AmiError, AriError, RefusedError, UnavailableError
 from ari_app.settings.loading import Settings
 from ari_app.settings.model import SecretUnavailableError
 from ari_app.settings.texts import SmppGateway
@@ -58,7 +60,7 @@ async def examine(settings: Settings) -> list[Finding]:
     findings = [Finding("settings", Grade.WARNING, str(warning), "see ringback check") for warning in settings.warnings]
     if not findings:
         findings.append(Finding("settings", Grade.OK, f"policy {settings.policy.version}"))
-    for part in (_disk, _database, _clock, _voice, _asterisk, _gateways, _mail):
+    for part in (_disk, _database, _clock, _voice, _watched, _asterisk, _gateways, _mail):
         findings += [finding async for finding in part(settings)]
     return findings
 
@@ -144,8 +146,25 @@ async def _voice(settings: Settings) -> AsyncIterator[Finding]:
         yield Finding("voice", Grade.FAILURE, str(error), mend)
 
 
+async def _watched(settings: Settings) -> AsyncIterator[Finding]:
+    """AMI, where calls are watched. ``ringback attach --check`` goes deeper."""
+    if not settings.document.pbx.watches:
+        return
+    mend = "ringback attach --check says what is missing"
+    try:
+        at = ami_address(settings)
+        async with AmiSession(at.host, at.port, at.user, at.secret, lambda _: None, within=5.0) as session:
+            version = (await session.ask({"Action": "CoreSettings"})).get("asteriskversion", "")
+    except (AmiError, SecretUnavailableError) as error:
+        yield Finding("AMI", Grade.FAILURE, str(error), mend)
+    else:
+        yield Finding("AMI", Grade.OK, f"version {version} at {at.host}:{at.port}")
+
+
 async def _asterisk(settings: Settings) -> AsyncIterator[Finding]:
     document = settings.document
+    if not document.pbx.has_ari:
+        return
     http, user = document.pbx.http, document.pbx.ari.user
     url = f"http://{http.host}:{http.port}"
     try:
@@ -194,20 +213,23 @@ async def _phones(settings: Settings, ari: Ari) -> AsyncIterator[Finding]:
     except AriError as error:
         yield Finding("phones", Grade.FAILURE, str(error), "see Asterisk's log")
         return
+    managed = settings.document.pbx.managed
+    unknown = "ringback pbx up" if managed else "name it as its endpoint is called on your PBX"
     for extension, phone in settings.document.phones.items():
         state = states.get(extension)
         what = f"phone {extension} ({phone.name})"
         if state is None:
-            yield Finding(what, Grade.FAILURE, "Asterisk does not know it", "ringback pbx up")
+            yield Finding(what, Grade.FAILURE, "Asterisk does not know it", unknown)
         elif not state.online:
-            mend = f"register it at the PBX; its password is in {settings.data_folder}/secrets/phone-{extension}"
+            password = f"; its password is in {settings.data_folder}/secrets/phone-{extension}" if managed else ""
+            mend = f"register it at the PBX{password}"
             yield Finding(what, Grade.WARNING, "not registered: it cannot ring", mend)
         else:
             yield Finding(what, Grade.OK, "registered")
     for name, trunk in settings.document.trunks.items():
         state = states.get(name)
         if state is None:
-            yield Finding(f"trunk {name}", Grade.FAILURE, "Asterisk does not know it", "ringback pbx up")
+            yield Finding(f"trunk {name}", Grade.FAILURE, "Asterisk does not know it", unknown)
         elif not state.online:
             found = f"{trunk.host}:{trunk.port} does not answer OPTIONS"
             yield Finding(f"trunk {name}", Grade.WARNING, found, "check host, port and firewall with the carrier")

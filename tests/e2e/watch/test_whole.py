@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Callable
@@ -127,3 +128,18 @@ async def test_a_key_pressed_during_the_notice_is_obeyed() -> None:
             await caller.heard("ended", within=15)
         await stage.event("CallerLeft")
         assert not stage.smsc.to(CALLER)
+
+
+async def test_the_doctor_and_the_health_page_look_at_ami() -> None:
+    async with watch_stage(ari=False) as stage:
+        code, words = await stage.ringback("doctor", "--json")
+        findings = {finding["what"]: finding["grade"] for finding in json.loads(words)}
+        assert findings["AMI"] == "ok"
+        assert "asterisk" not in findings, "without ARI nothing is asked of it"
+        code, words = await stage.ringback("status")
+        assert code == 0, words
+        stage.foreign.kill()
+        await until(lambda: "asterisk_lost" in stage.log_path.read_text(), within=12, what="the loss")
+        code, words = await stage.ringback("status")
+        assert code == 1
+        assert "asterisk: not connected" in words
