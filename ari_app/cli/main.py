@@ -18,7 +18,9 @@ from ari_app.cli.server_commands import reload, run, status
 from ari_app.cli.settings_commands import check, explain, schema
 from ari_app.settings.problem import SettingsError
 
-DEFAULT = Path("config/ringback.yaml")
+PLACES = (Path("config/ringback.yaml"), Path("/etc/ringback/ringback.yaml"))
+"""Where the settings are looked for: beside a checkout, and where scripts/install puts them."""
+DEFAULT = next((path for path in PLACES if path.exists()), PLACES[0])
 
 
 class Root(click.Group):
