@@ -173,3 +173,22 @@ def test_every_refusal_and_hold_says_why_in_words() -> None:
         assert len(ruling.why.split()) > 3
     window = may_text_back(replace(FREE, text_window_until=MORNING), policy(), START)
     assert "none more before 2026-11-25 06:00 UTC" in window.why
+
+
+@pytest.mark.parametrize(
+    ("alike", "all_of_them", "expected"),
+    [
+        (0, 0, "allow"),
+        (29, 299, "allow"),
+        (30, 30, ("refuse", "ABU-01")),
+        (0, 300, ("refuse", "ABU-02")),
+    ],
+)
+def test_forged_caller_ids_cannot_turn_us_on_a_neighbourhood(
+    alike: int, all_of_them: int, expected: str | tuple[str, str]
+) -> None:
+    facts = replace(FREE, contacts_alike=alike, contacts=all_of_them)
+    text = seen(may_text_back(facts, policy(), START))
+    call = seen(may_call_back(facts, policy(), START, notice_heard=True, pressed_one_at=START))
+    assert text == (expected if isinstance(expected, tuple) else ("allow", "CNS-01"))
+    assert call == (expected if isinstance(expected, tuple) else ("allow", "CNS-02"))
