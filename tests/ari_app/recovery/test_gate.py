@@ -19,6 +19,7 @@ from ari_app.recovery.gate import (
     may_text_back,
     no_lead,
 )
+from ari_app.recovery.policy import Limits
 from ari_app.recovery.values import Consent, ConsentState, NumberKind
 from tests.ari_app.recovery.books import START, policy
 
@@ -188,7 +189,8 @@ def test_forged_caller_ids_cannot_turn_us_on_a_neighbourhood(
     alike: int, all_of_them: int, expected: str | tuple[str, str]
 ) -> None:
     facts = replace(FREE, contacts_alike=alike, contacts=all_of_them)
-    text = seen(may_text_back(facts, policy(), START))
-    call = seen(may_call_back(facts, policy(), START, notice_heard=True, pressed_one_at=START))
+    limited = replace(policy(), limits=Limits(per_hour=300, alike_per_hour=30, alike_digits=7))
+    text = seen(may_text_back(facts, limited, START))
+    call = seen(may_call_back(facts, limited, START, notice_heard=True, pressed_one_at=START))
     assert text == (expected if isinstance(expected, tuple) else ("allow", "CNS-01"))
     assert call == (expected if isinstance(expected, tuple) else ("allow", "CNS-02"))
