@@ -74,7 +74,7 @@ async def test_a_number_that_no_entry_matches_has_no_story(books: Books) -> None
 async def test_who_is_no_lead_has_a_short_story_with_its_reason(books: Books, caller: str) -> None:
     story = await rehearse(books.policy, caller, DIALLED, NOON, None)
     assert ordered(story, SendText) == ordered(story, AlertAgent) == []
-    assert [(action, outcome) for action, outcome, _ in reasons(story)][0] == ("plan", "refused")
+    assert next((action, outcome) for action, outcome, _ in reasons(story)) == ("plan", "refused")
 
 
 # ----------------------------------------------------------------------------------------------------------- the real books
