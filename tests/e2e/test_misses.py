@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 
 import pytest
@@ -19,6 +20,7 @@ from tests.e2e.brokerage import (
 )
 from tests.e2e.scenes import quiet, settled, verdict
 from tests.support.sipp import Sipp
+from tests.support.waiting import until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
 
@@ -250,3 +252,22 @@ async def test_a_dropped_call_is_followed_up_where_the_number_says_so(brokerage:
         await settled(brokerage, caller, "text")
     assert missed.body["verdict"] == "dropped"
     assert len(brokerage.smsc.to(caller)) == 1
+
+
+async def test_who_gives_up_before_anything_rings_is_no_miss_and_leaves_nothing_ringing(
+    brokerage: Brokerage, new_number: Callable[..., str]
+) -> None:
+    callers = [new_number() for _ in range(5)]
+    async with brokerage.desk_phone("101") as desk:
+        for caller in callers:
+            async with brokerage.mobile(caller) as mobile:
+                mobile.call(brokerage.dial(MAIN))
+                mobile.hang_up()
+                await mobile.heard("ended")
+        await until(lambda: not brokerage.channels(), within=10.0, what="all channels to be gone")
+        await desk.settle()
+        assert desk.story().count("incoming") == len([word for word in desk.story() if word.startswith("ended")])
+    for caller in callers:
+        # A call that was over before Asterisk had run its dialplan never came to us.
+        assert verdict(brokerage, caller) in ([], ["abandoned"])
+        await quiet(brokerage, caller)
