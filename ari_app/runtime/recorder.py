@@ -22,6 +22,7 @@ from ari_app.recovery.effects import (
     DisarmTimer,
     Effect,
     PlaceCallback,
+    SendEmail,
     SendText,
     SetConsent,
     TakeTurn,
@@ -303,15 +304,28 @@ def _taken_back(db: Database, order: Order) -> bool:
 
 def barred(db: Database, order: Order) -> Refused | None:
     """Why an order may not be carried out any more; replies to the person's own words always may."""
-    effect = order.effect
-    number: E164 | None = getattr(effect, "to", None) if order.kind in ("text", "callback") else None
-    if number is None or (isinstance(effect, SendText) and effect.purpose is not TextPurpose.TEXT_BACK):
+    number, channels = _contacted(db, order)
+    if number is None:
         return None
-    channel = Channel.TEXT if order.kind == "text" else Channel.CALL
-    said = people.consent(db, number, channel)
-    if said.state is ConsentState.OPTED_OUT:
-        return Refused("REV-10", f"the person said no ({said.source})")
+    for channel in channels:
+        said = people.consent(db, number, channel)
+        if said.state is ConsentState.OPTED_OUT:
+            return Refused("REV-10", f"the person said no ({said.source})")
     return None
+
+
+def _contacted(db: Database, order: Order) -> tuple[E164 | None, tuple[Channel, ...]]:
+    """Whom an order contacts on our own account, and the channels in which a no forbids it."""
+    match order.effect:
+        case SendText(purpose=TextPurpose.TEXT_BACK, to=number):
+            return number, (Channel.TEXT,)
+        case PlaceCallback(to=number):
+            return number, (Channel.CALL,)
+        case SendEmail() if order.lead_id is not None:
+            lead = journal.lead(db, order.lead_id)
+            return None if lead is None else lead.number, (Channel.TEXT, Channel.CALL)
+        case _:
+            return None, ()
 
 
 def _lead_by_reference(db: Database, event: Event) -> LeadId | None:
