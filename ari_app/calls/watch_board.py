@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import assert_never
 
 from ari_app.calls.events import LegAnswered, LegEnd, LegEnded, LegRinging
 from ari_app.calls.watch_events import (
@@ -54,6 +55,8 @@ from ari_app.pbx.ami_messages import (
 
 NOTICE = "RingbackNotice"
 """The UserEvent with which the dialplan tells that it played our notice (asterisk/attach/extensions_custom.conf)."""
+REMEMBERED = 4096
+"""Channels that are over and whose stragglers are still known as such: events of several threads overtake each other."""
 _NOBODY = {
     *("Local", "Message", "Announcer", "Recorder", "Snoop", "Surrogate", "CBAnn", "CBRec", "Bridge"),
     *("UnicastRTP", "MulticastRTP", "AudioSocket", "WebSocket", "ConfBridgeRecorder"),
@@ -119,6 +122,7 @@ class WatchBoard:
         self._is_inbound = is_inbound
         self._is_outside = is_outside
         self._channels: dict[str, _Channel] = {}
+        self._ended: dict[str, None] = {}
         self._calls: dict[str, _Call] = {}
 
     @property
@@ -178,6 +182,8 @@ class WatchBoard:
                     yield from self._notice(self._know(channel), headers.get)
             case ChannelRow():
                 pass  # comes in a snapshot: see resync
+            case _:
+                assert_never(event)
 
     # ------------------------------------------------------------------------------------------------------------ channels
     def _know(self, channel: AmiChannel) -> _Channel:
@@ -185,6 +191,8 @@ class WatchBoard:
         known = self._channels.get(channel.uniqueid)
         if known is None:
             known = _Channel(channel)
+            if channel.uniqueid in self._ended:
+                return known  # a straggler: told of, and not put back
             self._channels[channel.uniqueid] = known
             known.call = self._call_of(channel)
         else:
@@ -263,6 +271,9 @@ class WatchBoard:
     def _hung_up(self, channel: AmiChannel, cause: int) -> Iterator[Sighting]:
         yield from self._caller_gone(channel, by_caller=False)
         known = self._channels.get(channel.uniqueid)
+        self._ended[channel.uniqueid] = None
+        if len(self._ended) > REMEMBERED:
+            del self._ended[next(iter(self._ended))]
         if known is not None:
             if known.started:
                 end = _CAUSES.get(cause, LegEnd.NO_ANSWER)

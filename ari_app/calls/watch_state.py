@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import assert_never
 
 from ari_app.calls.events import LegEnd
 from ari_app.calls.state import TOLERANCE, CallSetup, LegState
@@ -121,6 +122,8 @@ class WatchedCall:
                 return self._ring_end() if self.rules.queue_rings else None
             case WatchStage.NEW | WatchStage.MAILBOX | WatchStage.ENDED:
                 return None
+            case _:
+                assert_never(self.stage)
 
     def _verdict_due(self) -> float | None:
         """When a caller whom nobody has answered is missed."""

@@ -32,7 +32,7 @@ from ari_app.settings.watching import WatchSection
 
 log = structlog.get_logger("watch")
 
-LINGER_SECONDS = 4.0
+LINGER_SECONDS = 10.0
 """How long a call that is over is kept for what its mailbox has still to tell."""
 
 

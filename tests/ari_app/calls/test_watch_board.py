@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ari_app.calls.watch_board import Sighting, WatchBoard
+from ari_app.calls.watch_board import REMEMBERED, Sighting, WatchBoard
 from ari_app.pbx.ami_messages import (
     AmiChannel,
     AmiEvent,
@@ -276,6 +276,34 @@ def test_a_message_is_heard_of_after_the_caller_is_gone_and_not_once_the_call_is
     assert board.board.calls == ()
 
 
+def test_stragglers_of_a_channel_that_is_over_bring_nothing_back() -> None:
+    board = ringing()
+    board.hear(HungUp(DESK, 16))
+    assert board.hear(BridgeLeft(DESK, "b1")) == ""
+    assert board.hear(NewState(in_state(DESK, "Ringing"))) == ""
+    assert board.resync(row(INBOUND)) == "sight_regained"
+
+
+def test_only_so_many_ended_channels_are_remembered() -> None:
+    board = Board(NewChannel(INBOUND))
+    for number in range(REMEMBERED + 1):
+        board.hear(HungUp(channel(f"8.{number}", linkedid="8"), 16))
+    first, last = channel("8.0", state="Ringing"), channel(f"8.{REMEMBERED}", state="Ringing")
+    assert board.hear(NewState(last)) == ""
+    assert board.hear(NewState(first)) == "leg_started 8.0 101 False · leg_ringing 8.0"
+
+
+def test_a_phone_that_another_call_dials_is_not_ours() -> None:
+    board = Board(NewChannel(INBOUND))
+    stranger, desk = channel("6.0", "PJSIP/102-6", "Ring", linkedid="6.0"), channel("6.1", linkedid="6.0")
+    assert board.hear(NewChannel(stranger), DialBegan(stranger, desk, "101")) == ""
+    assert board.hear(NewState(in_state(desk, "Ringing"))) == ""
+
+
+def test_a_row_means_something_in_a_snapshot_alone() -> None:
+    assert ringing().hear(row(INBOUND)) == ""
+
+
 def test_a_call_whose_linked_id_was_merged_with_an_older_one_keeps_its_legs() -> None:
     board = Board(NewChannel(INBOUND), NewChannel(channel("1.5", "PJSIP/102-5")))
     merged = channel("1.6", "PJSIP/103-6", "Ringing", linkedid="1.5")
@@ -297,6 +325,7 @@ def test_a_caller_who_is_not_in_the_snapshot_has_vanished_once() -> None:
     board = ringing()
     assert board.resync(row(DESK)) == "caller_vanished False"
     assert board.resync() == "leg_ended 1.1 no_answer"
+    assert board.resync(row(channel("9.0", linkedid="9.0"))) == board.resync() == ""
     assert board.board.calls == ()
 
 

@@ -39,6 +39,7 @@ MODULES = (
         "app_exec",
         "res_pjsip_mwi_body_generator",
         "res_clioriginate",
+        "app_followme",
     ),
 )
 

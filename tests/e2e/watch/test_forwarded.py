@@ -108,3 +108,30 @@ async def test_a_voicemail_that_presses_no_key_has_not_answered(pbx: ForeignPbx,
         caller.hang_up()
         await one_verdict(seen)
     assert not seen.answered_by()
+
+
+async def test_followme_whose_mobile_presses_one_is_answered(pbx: ForeignPbx, tmp_path: Path) -> None:
+    async with (
+        watching(pbx, tmp_path) as seen,
+        pbx.mobile(PLAIN, answer_after=0.1) as mobile,
+        pbx.caller(PLAIN) as caller,
+    ):
+        caller.call(pbx.dial("13055550211"))
+        await mobile.heard("media")
+        await talk(3.2)  # it says who calls before it listens
+        mobile.press("1")
+        await seen.heard(CallAnswered)
+        await talk(0.8)
+        caller.hang_up()
+        await one_verdict(seen)
+    assert seen.story() == ["CallMissed", "CallAnswered", "CallerLeft"], "three rings of the tests are over by then"
+    assert seen.answered_by() == [MOBILE]
+
+
+async def test_followme_that_finds_nobody_is_a_miss(pbx: ForeignPbx, tmp_path: Path) -> None:
+    async with watching(pbx, tmp_path) as seen, pbx.mobile(PLAIN), pbx.caller(PLAIN) as caller:
+        caller.call(pbx.dial("13055550211"))
+        missed = await seen.verdict()
+        assert (missed.verdict, missed.rings) == (Verdict.NO_ANSWER, 3)
+        caller.hang_up()
+        await one_verdict(seen)

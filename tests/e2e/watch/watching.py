@@ -39,8 +39,8 @@ agents: {ana: {name: Ana, email: ana@harbor.example, phone: "101"}}
 groups: {front: {phones: ["101", "102", "103"], agents: [ana]}}
 number_defaults: {office: miami, group: front, plan: standard, rings: 3, abandoned_rings: 1}
 numbers:
-  _1305555020X: {source: The plain PBX}
-  _1305555030X: {source: The FreePBX-shaped one}
+  _130555502XX: {source: The plain PBX}
+  _130555503XX: {source: The FreePBX-shaped one}
   "13055550208": {office: keys}
   "13055550303": {office: keys}
 plans: {standard: [push]}
