@@ -41,6 +41,18 @@ bench *ARGS:
 simulate *ARGS:
     python -m tests.simulation {{ARGS}}
 
+# atheris is kept beside the project, in the cache folder, with the corpus; pip fetches it the first time.
+# Search by coverage for octets that break a reader: SECONDS for each of ORACLES, or for all.
+fuzz SECONDS="60" *ORACLES:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    cache="${XDG_CACHE_HOME:-$HOME/.cache}/ringback/fuzz"
+    test -d "$cache/atheris" || python -m pip install --quiet --target "$cache/atheris" "atheris==3.0.0"
+    oracles="{{ORACLES}}"
+    for oracle in ${oracles:-$(python -c 'from tests.fuzz.oracles import ORACLES; print(*ORACLES)')}; do
+        PYTHONPATH="$cache/atheris" python -m tests.fuzz "$oracle" --corpus "$cache/corpus" --seconds {{SECONDS}}
+    done
+
 # Documents and examples against the code.
 docs:
     pytest -q -k "docs or examples"
