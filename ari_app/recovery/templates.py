@@ -23,7 +23,8 @@ FIELD_LIMITS: Mapping[str, int] = {
     "agent": 40,
 }
 """Every field that a template may name, with the most characters that its value may have. Known without exception:
-brokerage, office, phone, time. ``open_time`` is known after hours; ``name``, ``listing`` and ``agent`` sometimes."""
+brokerage, office, phone, time. ``open_time`` is known after hours, of an office that opens at all; ``name``, ``listing``
+and ``agent`` sometimes."""
 
 ALWAYS_KNOWN = frozenset({"brokerage", "office", "phone", "time"})
 

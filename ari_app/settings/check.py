@@ -165,12 +165,10 @@ class _Check:
     # ------------------------------------------------------------------------------------------------------ templates
     def _templates(self) -> Iterator[Problem]:
         templates = self._document.templates
-        after_hours = {step.after_hours for steps in self._document.plans.values() for step in steps}
         for name, text in templates.texts.items():
             path: KeyPath = ("templates", "texts", name)
             parsed = text_template(text)
-            known = ALWAYS_KNOWN | ({"open_time"} if name in after_hours else set())
-            yield from self._fields(path, parsed, known)
+            yield from self._fields(path, parsed, ALWAYS_KNOWN)
             yield from self._one_segment(path, parsed)
             if "stop" not in text.lower():
                 yield self._error(path, "a first text says how to opt out: expected the word STOP in it (MSG-01)")

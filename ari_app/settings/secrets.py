@@ -29,6 +29,8 @@ class SecretStore:
             return self._read_generated(path)
         except FileNotFoundError:
             pass
+        except OSError as error:
+            raise SecretUnavailableError(f"generated secret {path}", error.strerror or str(error)) from error
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             draft = path.with_name(f".{path.name}.{os.getpid()}")

@@ -364,3 +364,11 @@ def test_the_time_of_the_call_is_told_as_people_tell_it() -> None:
 )
 def test_the_next_opening_is_told_as_people_tell_it(hours: int, words: str) -> None:
     assert opening_words(START + timedelta(hours=hours), START, ZONE) == words
+
+
+def test_an_office_that_does_not_open_any_more_texts_without_a_time() -> None:
+    closed = policy(("business: {week: {mon-fri: 9:00-18:00}}", "business: {week: {}}"))
+    books = Books(policy=closed)
+    step = books.call(CallMissed)
+    (body,) = [effect.body for effect in step.effects if isinstance(effect, SendText)]
+    assert body == "Harbor Realty (automated): closed now. Buying or selling? STOP to opt out."
