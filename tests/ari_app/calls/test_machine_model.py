@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import settings
+import pytest
+from hypothesis import Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
+from ari_app.calls import machine
+from ari_app.calls.draft import CallDraft
 from ari_app.calls.effects import (
     Connect,
     FallThrough,
@@ -130,3 +133,24 @@ class Story(RuleBasedStateMachine):
 
 Story.TestCase.settings = settings(max_examples=200, stateful_step_count=20, deadline=None)
 TestStory = Story.TestCase
+
+
+def _forgetful(self: CallDraft, *, but: str | None = None) -> None:
+    """Phones that ring on for ever."""
+
+
+def _eager(draft: CallDraft, leg_id: str) -> None:
+    """Whoever answers is connected, even if somebody has been."""
+    draft.effects.append(Connect(leg_id))
+
+
+@pytest.mark.parametrize(
+    ("place", "name", "fault"), [(CallDraft, "cancel_all", _forgetful), (machine, "_answered", _eager)]
+)
+def test_these_stories_find_a_fault_that_is_planted(
+    place: object, name: str, fault: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(place, name, fault)
+    generate = settings(Story.TestCase.settings, phases=[Phase.generate], max_examples=500, database=None)
+    with pytest.raises(AssertionError):
+        run_state_machine_as_test(Story, settings=generate)
