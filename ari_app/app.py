@@ -9,11 +9,11 @@ import gc
 import os
 import random
 import shutil
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import structlog
 
@@ -23,7 +23,6 @@ from ari_app.calls.placer import CallbackOptions, CallbackPlacer
 from ari_app.calls.supervisor import CallSupervisor
 from ari_app.calls.watch_setup import NoCallbacks, Watch, open_watch
 from ari_app.clock import Clock, SystemClock
-from ari_app.conversation.intents import PHRASES
 from ari_app.crm.jsonl import JsonLines
 from ari_app.crm.port import Crm, CrmAdapter
 from ari_app.crm.webhook import Webhook, signing_key
@@ -52,11 +51,11 @@ from ari_app.settings.model import SecretUnavailableError
 from ari_app.settings.problem import Problem, SettingsError, Severity
 from ari_app.settings.texts import SipGateway
 from ari_app.sip_texts import SipInbox
-from ari_app.speech import CallbackVoice, engine_options, prompt_texts, render_prompts
+from ari_app.speech import VoiceSoon, engine_options, prompt_texts, render_prompts
 from ari_app.store import outbox, pace, receipts
 from ari_app.store.db import Store, ThreadedStore, prepare
 from sms_gateway.gateway import Gateway
-from voice_agent.engines import open_engines
+from voice_agent.engines import open_tts
 
 log = structlog.get_logger("app")
 
@@ -124,13 +123,11 @@ class Application:
         health = Health()
         async with contextlib.AsyncExitStack() as stack:
             cache = settings.data_folder / "speech"
-            engines = await stack.enter_async_context(
-                open_engines(engine_options(document.voice, settings.base, cache))
-            )
-            await engines.stt.prepare(PHRASES)
+            engines = engine_options(document.voice, settings.base, cache)
             texts = prompt_texts(document.prompt, document.brokerage.name)
-            prompts = await render_prompts(texts, engines.tts, pbx_folders(settings).sounds)
-            voice = CallbackVoice(engines, recorder, document.callback.longest)
+            async with open_tts(engines) as tts:
+                prompts = await render_prompts(texts, tts, pbx_folders(settings).sounds)
+            voice = VoiceSoon()
 
             password = settings.secrets().resolve("ari", document.pbx.ari.secret)
             http = document.pbx.http
@@ -179,7 +176,8 @@ class Application:
                 log.warning("orders_left_by_a_dead_process", count=recovered)
             await edge.start()
             stack.push_async_callback(edge.stop)
-            await self._run_all(store, supervisor, events, gateways, sip_inbox, dispatcher, timers, catch_up)
+            speaking = voice.run(engines, recorder, document.callback.longest)
+            await self._run_all(store, supervisor, events, gateways, sip_inbox, dispatcher, timers, catch_up, speaking)
 
     async def _run_all(
         self,
@@ -191,6 +189,7 @@ class Application:
         dispatcher: Dispatcher,
         timers: TimerLoop,
         catch_up: CatchUp | None,
+        speaking: Coroutine[Any, Any, NoReturn],
     ) -> None:
         manager = ServiceManager()
         async with asyncio.TaskGroup() as group:
@@ -200,6 +199,7 @@ class Application:
                 group.create_task(timers.run(), name="timers"),
                 group.create_task(self._keep_house(store), name="housekeeping"),
                 group.create_task(manager.stay_alive(self._clock), name="watchdog"),
+                group.create_task(speaking, name="voice"),
             ]
             if catch_up is not None:
                 running.append(group.create_task(catch_up.run(), name="catch-up"))
@@ -231,7 +231,7 @@ class Application:
         log.info("stopped")
 
     # ------------------------------------------------------------------------------------------------------------ pieces
-    def _callbacks(self, ari: Ari, supervisor: CallSupervisor, voice: CallbackVoice) -> CallbackPlacer | None:
+    def _callbacks(self, ari: Ari, supervisor: CallSupervisor, voice: VoiceSoon) -> CallbackPlacer | None:
         document = self._settings.document
         name = document.callback.trunk or next(iter(document.trunks), None)
         if name is None or not document.pbx.has_ari:
@@ -243,6 +243,7 @@ class Application:
             trunk=document.trunks[name],
             media_url=f"ws://{http.host}:{http.port}",
             media_host=http.host,
+            voice_loaded=voice.loaded,
         )
         return CallbackPlacer(ari, supervisor, voice, self._clock, options)
 
@@ -300,7 +301,11 @@ class Application:
         parts = [
             Component("database", recorder.healthy, "written" if recorder.healthy else "cannot be written"),
             Component("disk", free > LOW_DISK_OCTETS, f"{free / 1e9:.1f} GB free"),
-            Component("asterisk", pbx.connected, f"version {pbx.version}" if pbx.connected else "not connected"),
+            Component(
+                "asterisk",
+                pbx.connected and supervisor.trouble is None,
+                supervisor.trouble or (f"version {pbx.version}" if pbx.connected else "not connected"),
+            ),
         ]
         for gateway in gateways.values():
             state = gateway.health

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import hashlib
 from collections.abc import AsyncIterator, Iterable
+from contextlib import AbstractAsyncContextManager
 from datetime import tzinfo
 from pathlib import Path
+from typing import NoReturn
 
 import structlog
 
 from ari_app.calls.effects import Prompt
 from ari_app.calls.session import VoicePrompt
-from ari_app.calls.voice import Speaker, Talk, TalkEnd
+from ari_app.calls.voice import RtpEnd, Speaker, Talk, TalkEnd
 from ari_app.conversation import qualify
 from ari_app.conversation.intents import PHRASES
 from ari_app.conversation.qualify import Next, Outcome, Say, Subject, Talking
@@ -27,7 +30,7 @@ from ari_app.settings.calling import PromptSection, VoiceSection
 from voice_agent import conversation as spoken
 from voice_agent.agent import VoiceAgent
 from voice_agent.dialogue import HangUp, Listen, Transfer, Turn
-from voice_agent.engines import EngineOptions, Engines
+from voice_agent.engines import EngineOptions, Engines, open_engines
 from voice_agent.errors import VoiceAgentError
 from voice_agent.heard import Heard
 from voice_agent.media import Media
@@ -118,6 +121,41 @@ class CallbackVoice:
         zone: tzinfo | None = None if office is None else office.hours.zone
         listing = None if callback.listing is None else clean(callback.listing, 40)
         return Subject(policy.brokerage, callback.name, listing, clock_face(callback.missed_at.astimezone(zone)))
+
+
+class VoiceSoon:
+    """Implements calls' ``Voice`` with engines that load beside everything else: a recogniser takes seconds, and calls are
+    watched and texts go out meanwhile. Callbacks wait until ``loaded``."""
+
+    def __init__(self) -> None:
+        self._voice: CallbackVoice | None = None
+
+    def loaded(self) -> bool:
+        """Whether callbacks can be spoken."""
+        return self._voice is not None
+
+    async def run(self, options: EngineOptions, recorder: Recorder, longest_seconds: float) -> NoReturn:
+        """Load the engines, and keep them until cancelled. Raises EngineError."""
+        async with open_engines(options) as engines:
+            await engines.stt.prepare(PHRASES)
+            self._voice = CallbackVoice(engines, recorder, longest_seconds)
+            log.info("voice_ready", stt=engines.stt.name)
+            while True:
+                await asyncio.Event().wait()
+
+    async def prepare(self, callback: PlaceCallback) -> None:
+        await self._there.prepare(callback)
+
+    def over_websocket(self, callback: PlaceCallback, url: str) -> AbstractAsyncContextManager[Speaker]:
+        return self._there.over_websocket(callback, url)
+
+    def over_rtp(self, callback: PlaceCallback, host: str) -> AbstractAsyncContextManager[RtpEnd]:
+        return self._there.over_rtp(callback, host)
+
+    @property
+    def _there(self) -> CallbackVoice:
+        assert self._voice is not None, "a callback was placed before the engines were there"
+        return self._voice
 
 
 class _Rtp:

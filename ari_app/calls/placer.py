@@ -42,13 +42,17 @@ def has_media_websocket(version: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class CallbackOptions:
-    """How callbacks leave. trunk: its name. media_url: ``ws://host:port`` of Asterisk's HTTP server; media_host: ours."""
+    """How callbacks leave. trunk: its name. media_url: ``ws://host:port`` of Asterisk's HTTP server; media_host: ours.
+
+    voice_loaded: whether the engines are there; they load beside everything else.
+    """
 
     section: CallbackSection
     trunk_name: str
     trunk: Trunk
     media_url: str
     media_host: str
+    voice_loaded: Callable[[], bool] = lambda: True
 
 
 class CallbackPlacer:
@@ -76,6 +80,8 @@ class CallbackPlacer:
         assert isinstance(effect, PlaceCallback)
         if not self._supervisor.connected:
             return RetryAt(self._clock.now() + AGAIN, "Asterisk cannot be reached")
+        if not self._options.voice_loaded():
+            return RetryAt(self._clock.now() + AGAIN, "the speech engines are still loading")
         if self._supervisor.on_line(effect.to):
             return RetryAt(self._clock.now() + AGAIN, "the person is on the line with us")
         facts: asyncio.Queue[Event | None] = asyncio.Queue()

@@ -19,7 +19,15 @@ from ari_app.errors import StoreUnavailableError
 from ari_app.numbering import redacted
 from ari_app.pbx.ari import Ari
 from ari_app.pbx.errors import AriError
-from ari_app.pbx.event_socket import AsteriskRestarted, Connected, Disconnected, EventRefused, Snapshot, SocketEvent
+from ari_app.pbx.event_socket import (
+    AsteriskRestarted,
+    Connected,
+    Disconnected,
+    EventRefused,
+    Snapshot,
+    SocketEvent,
+    TakenOver,
+)
 from ari_app.pbx.messages import (
     AriEvent,
     ChannelEvent,
@@ -103,6 +111,8 @@ class CallSupervisor:
         self._idle.set()
         self.connected = False
         self.version: str | None = None
+        self.trouble: str | None = None
+        """What a person has to mend before calls can reach us."""
         self.on_other: Callable[[SocketEvent], None] = lambda _: None
         """Told of events that are of no call."""
         self.on_snapshot: Callable[[frozenset[str]], None] = lambda _: None
@@ -185,6 +195,12 @@ class CallSupervisor:
             case Disconnected(why=why, retry_seconds=retry):
                 self.connected = False
                 log.warning("asterisk_lost", why=why, retry_seconds=round(retry, 1))
+            case TakenOver(application=application):
+                self.connected = False
+                self.trouble = (
+                    f"another client has taken the Stasis application {application}: is Ringback running twice?"
+                )
+                log.error("stasis_application_taken", application=application, mend="stop the other client")
             case AsteriskRestarted():
                 log.warning("asterisk_restarted")
             case EventRefused(why=why):
@@ -199,7 +215,7 @@ class CallSupervisor:
 
     def _connected(self, snapshot: Snapshot) -> None:
         """Bring our belief in line with what Asterisk has: ended unheard, or arrived while we were away."""
-        self.connected = True
+        self.connected, self.trouble = True, None
         self.version = snapshot.info.version
         log.info("asterisk_connected", version=snapshot.info.version, channels=len(snapshot.channels))
         there = frozenset(channel.id for channel in snapshot.channels)

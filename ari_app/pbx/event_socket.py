@@ -70,6 +70,13 @@ class Disconnected:
 
 
 @dataclass(frozen=True, slots=True)
+class TakenOver:
+    """Another client has connected as our application. It is not fought: we are deaf until it has gone."""
+
+    application: str
+
+
+@dataclass(frozen=True, slots=True)
 class AsteriskRestarted:
     """It is not the Asterisk of before: every channel and bridge of then is gone. Comes before its Connected."""
 
@@ -84,7 +91,7 @@ class EventRefused:
     why: str
 
 
-SocketEvent = AriEvent | Connected | Disconnected | AsteriskRestarted | EventRefused
+SocketEvent = AriEvent | Connected | Disconnected | TakenOver | AsteriskRestarted | EventRefused
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,19 +144,32 @@ class EventSocket:
         self._probed: asyncio.Queue[str] = asyncio.Queue()
 
     async def run(self) -> NoReturn:
-        """Connects and stays connected until cancelled.
-
-        Raises TakenOverError when another client takes the application; it would be wrong to take it back.
-        """
+        """Connects and stays connected until cancelled, unless another client has the application."""
         while True:
-            why = await self._session()
+            try:
+                why = await self._session()
+            except TakenOverError as error:
+                self._deliver(TakenOver(error.application))
+                await self._until_free()
+                continue
             delay = self._timing.delay(self._failures, self._chance())
             self._failures += 1
             self._deliver(Disconnected(why, delay))
             await asyncio.sleep(delay)  # noqa: TID251 - this is what waiting on time is for
 
+    async def _until_free(self) -> None:
+        """Wait until the other client has left: to take the application back would begin a fight without an end."""
+        while True:
+            await asyncio.sleep(self._timing.check_every)  # noqa: TID251 - Asterisk is asked, it does not tell
+            try:
+                await self._ari.applications.get(self._ari.application)
+            except NotFoundError:
+                return
+            except AriError:
+                continue
+
     async def _session(self) -> str:
-        """One connection from its opening to its end; returns why it ended."""
+        """One connection from its opening to its end; returns why it ended. Raises TakenOverError."""
         try:
             socket = await self._ari.http.open_events(*self._applications, close_within=self._timing.close_within)
         except AriError as error:

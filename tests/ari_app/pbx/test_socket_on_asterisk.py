@@ -7,8 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from ari_app.pbx.errors import TakenOverError
-from ari_app.pbx.event_socket import AsteriskRestarted, Connected, Disconnected, EventSocket, SocketEvent
+from ari_app.pbx.event_socket import AsteriskRestarted, Connected, Disconnected, EventSocket, SocketEvent, TakenOver
 from ari_app.pbx.messages import ApplicationReplaced, ContactStatusChange, StasisStart, TextMessageReceived
 from ari_app.pbx.models import AsteriskInfo
 from tests.ari_app.pbx.listening import BRISK, listening, until_forgotten
@@ -167,20 +166,16 @@ async def test_a_call_that_arrives_while_we_look_is_delivered_after_what_we_saw(
 
 async def test_a_rival_that_takes_the_application_is_reported_and_not_fought(asterisk: TestPbx) -> None:
     events: list[SocketEvent] = []
-    async with asterisk.ari() as ours, asterisk.ari() as rivals:
-
-        async def rival() -> None:
-            await until(lambda: events, what="ours to be connected")
-            async with await rivals.http.open_events(asterisk.app, close_within=0.5) as socket:
-                await socket.receive()
-
-        ear = EventSocket(ours, events.append, chance=lambda: 0.5, timing=BRISK)
-        async with asyncio.timeout(5.0), asyncio.TaskGroup() as group:
-            task = group.create_task(rival())
-            with pytest.raises(TakenOverError):
-                await ear.run()
-            task.cancel()
-        assert [type(event) for event in events] == [Connected, ApplicationReplaced]
+    async with asterisk.ari() as ours, asterisk.ari() as rivals, asyncio.TaskGroup() as group:
+        task = group.create_task(EventSocket(ours, events.append, chance=lambda: 0.5, timing=BRISK).run())
+        await until(lambda: events, what="ours to be connected")
+        async with await rivals.http.open_events(asterisk.app, close_within=0.5) as socket:
+            await until(lambda: TakenOver(asterisk.app) in events, what="ours to notice")
+            with pytest.raises(TimeoutError):  # nobody takes it back
+                await socket.receive(timeout=5 * BRISK.check_every)
+        await until(lambda: isinstance(events[-1], Connected), within=15.0, what="ours again, when the rival has gone")
+        assert [type(event) for event in events] == [Connected, ApplicationReplaced, TakenOver, Connected]
+        task.cancel()
         await until_forgotten(rivals)
 
 
