@@ -77,6 +77,9 @@ LINGER_SECONDS = 5.0
 WHOLE_TOLERANCE_SECONDS = 0.4
 """A prompt counts as heard to its end if at most this much of it is missing: Asterisk reports its last packet, not sample."""
 LONGEST_RING_SECONDS = 120
+STALLED_SECONDS = 0.25
+"""A deadline noticed so late was missed because the process stood still (a frozen machine, a debugger): what Asterisk has
+told meanwhile is still unread, and an answer among it counts more than the clock. So long it is waited for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +235,17 @@ class CallSession:
             async with asyncio.timeout_at(deadline):
                 return await self._queue.get()
         except TimeoutError:
-            return DeadlinePassed(**self._moment())
+            return await self._unread(deadline) or DeadlinePassed(**self._moment())
+
+    async def _unread(self, deadline: float | None) -> CallEvent | None:
+        """What happened while nobody could read it; None when the deadline passes as it should."""
+        if deadline is None or asyncio.get_running_loop().time() - deadline < STALLED_SECONDS:
+            return None
+        try:
+            async with asyncio.timeout(STALLED_SECONDS):
+                return await self._queue.get()
+        except TimeoutError:
+            return None
 
     async def _linger(self) -> None:
         """Hear what is still to come of a call that is over: the end of a prompt, a phone that answered too late."""

@@ -14,6 +14,9 @@ from sms_gateway.smpp.events import Arrived, Closed, CloseReason, Event
 from sms_gateway.smpp.session import Session
 
 _FLUSH_SECONDS = 1.0  # for a peer that does not read; then the connection is dropped
+_STALLED_SECONDS = 0.25
+"""A timer this late fired because the whole process stood still: answers that came meanwhile are still in the socket, and
+without them a text would be in doubt for nothing. They are given this long to be read."""
 _NO_LINGERING = {CloseReason.SILENT, CloseReason.UNANSWERED, CloseReason.LOST}
 
 
@@ -101,6 +104,10 @@ class Connection(asyncio.Protocol):
         self._timer = self._loop.call_at(deadline, self._due)
 
     def _due(self) -> None:
+        now = self._loop.time()
+        if self._timer is not None and now - self._timer.when() > _STALLED_SECONDS:
+            self._timer = self._loop.call_at(now + _STALLED_SECONDS, self._due)
+            return
         self._timer = None
         self.session.handle_timer(self._loop.time())
         self.flush()
