@@ -10,8 +10,7 @@ import os
 import random
 import shutil
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
-from datetime import timedelta
-from functools import partial
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -42,7 +41,7 @@ from ari_app.pbx.messenger import AriMessenger
 from ari_app.pbx_setup import ManagedPbx, pbx_folders
 from ari_app.runtime.dispatcher import AfterCrash, Dispatcher, Lane
 from ari_app.runtime.outcome import Adapter
-from ari_app.runtime.recorder import Listener, PolicyInForce, Recorder
+from ari_app.runtime.recorder import Listener, PolicyInForce, Record, Recorded, Recorder
 from ari_app.runtime.timer_loop import TimerLoop
 from ari_app.service import ServiceManager
 from ari_app.settings.delivery import WebhookCrm
@@ -52,8 +51,8 @@ from ari_app.settings.problem import Problem, SettingsError, Severity
 from ari_app.settings.texts import SipGateway
 from ari_app.sip_texts import SipInbox
 from ari_app.speech import VoiceSoon, engine_options, prompt_texts, render_prompts
-from ari_app.store import outbox, pace, receipts
-from ari_app.store.db import Store, ThreadedStore, prepare
+from ari_app.store import bookmarks, outbox, pace, receipts
+from ari_app.store.db import Database, Store, ThreadedStore, prepare
 from sms_gateway.gateway import Gateway
 from voice_agent.engines import open_tts
 
@@ -61,6 +60,7 @@ log = structlog.get_logger("app")
 
 DRAIN_SECONDS = 15.0
 """How long a stop waits for orders and calls that are under way."""
+HOUSEKEEPING_SECONDS = 15.0
 LOW_DISK_OCTETS = 200_000_000
 RESTART_SECTIONS = ("data", "pbx", "phones", "trunks", "gateways", "email", "crm", "web", "voice", "prompt", "callback")
 """Sections that are taken over at a restart only, as far as they are more than policy."""
@@ -177,11 +177,11 @@ class Application:
             await edge.start()
             stack.push_async_callback(edge.stop)
             speaking = voice.run(engines, recorder, document.callback.longest)
-            await self._run_all(store, supervisor, events, gateways, sip_inbox, dispatcher, timers, catch_up, speaking)
+            await self._run_all(recorder, supervisor, events, gateways, sip_inbox, dispatcher, timers, catch_up, speaking)
 
     async def _run_all(
         self,
-        store: Store,
+        recorder: Recorder,
         supervisor: CallSupervisor,
         events: EventSocket,
         gateways: Mapping[str, Gateway],
@@ -197,7 +197,7 @@ class Application:
                 group.create_task(supervisor.run(), name="calls"),
                 group.create_task(sip_inbox.run(), name="sip texts"),
                 group.create_task(timers.run(), name="timers"),
-                group.create_task(self._keep_house(store), name="housekeeping"),
+                group.create_task(self._keep_house(recorder), name="housekeeping"),
                 group.create_task(manager.stay_alive(self._clock), name="watchdog"),
                 group.create_task(speaking, name="voice"),
             ]
@@ -284,14 +284,13 @@ class Application:
         installation = settings.secrets().resolve("installation", None)[:12]
         return Mailer(MailServer(section, password, ca_file, installation))
 
-    async def _keep_house(self, store: Store) -> None:
-        """What has to be done now and then."""
+    async def _keep_house(self, recorder: Recorder) -> None:
+        """What has to be done now and then. It writes, so that health turns red, and green again, also while nothing happens."""
         while True:
+            now = self._clock.now()
             with contextlib.suppress(StoreUnavailableError):
-                self._depths = await store.read(outbox.depths)
-                await store.write(partial(pace.forget, at=self._clock.now()))
-                await store.write(partial(receipts.forget_parked, before=self._clock.now() - timedelta(days=2)))
-            await self._clock.pause(15.0)
+                self._depths = await _tidy(recorder, now)
+            await self._clock.pause(HOUSEKEEPING_SECONDS)
 
     def _components(
         self, recorder: Recorder, supervisor: CallSupervisor, gateways: Mapping[str, Gateway]
@@ -363,6 +362,21 @@ def _after_restart(settings: Settings, running: Settings, *, pbx_has_it: bool) -
     if all(name is None or new.trunks.get(name) == old.trunks.get(name) for name in ours):
         waiting.discard("trunks")
     return [section for section in changed if section in waiting]
+
+
+async def _tidy(recorder: Recorder, now: datetime) -> Mapping[tuple[str, str], int]:
+    """Forget what nobody will ask for any more; the outbox's depths. Raises StoreUnavailableError."""
+    depths: dict[tuple[str, str], int] = {}
+
+    def job(db: Database, _: Record) -> list[Recorded | None]:
+        bookmarks.put(db, "alive", now.isoformat())
+        pace.forget(db, now)
+        receipts.forget_parked(db, now - timedelta(days=2))
+        depths.update(outbox.depths(db))
+        return []
+
+    await recorder.transact(job)
+    return depths
 
 
 def _refuse_unknown_gateways(settings: Settings, running: Settings) -> None:
