@@ -144,6 +144,7 @@ class CallSession:
         self._queue: asyncio.Queue[CallEvent] = asyncio.Queue()
         self._answered = False
         self._playing: tuple[str, Prompt] | None = None
+        self._recording = False
         self._play_count = 0
         self._play_started: tuple[float, datetime] | None = None
         self._bridge: str | None = None
@@ -180,8 +181,10 @@ class CallSession:
             case PlaybackFinished(playback=playback):
                 return self._playing_over(playback.id, failed=playback.state == "failed")
             case RecordingFinished(recording=recording):
+                self._recording = False
                 return RecordingEnded(**moment, recording=recording.name, seconds=float(recording.seconds or 0))
             case RecordingFailed(recording=recording):
+                self._recording = False
                 return RecordingEnded(**moment, recording=recording.name, seconds=0.0)
             case Dial(peer=peer, status="RINGING" | "PROGRESS"):
                 return LegRinging(**moment, leg=peer.id)
@@ -248,10 +251,10 @@ class CallSession:
             return None
 
     async def _linger(self) -> None:
-        """Hear what is still to come of a call that is over: the end of a prompt, a phone that answered too late."""
+        """Hear what is still to come of a call that is over: the end of a prompt or message, a phone that answered too late."""
         try:
             async with asyncio.timeout(LINGER_SECONDS):
-                while self._playing is not None or self._call.live_legs or not self._queue.empty():
+                while self._playing is not None or self._recording or self._call.live_legs or not self._queue.empty():
                     await self._handle(await self._queue.get())
         except TimeoutError:
             pass
@@ -379,11 +382,13 @@ class CallSession:
 
     async def _record(self, longest: float) -> None:
         name = f"message-{self.setup.call_id}"
+        self._recording = True
         try:
             await self._ari.channels.record(
                 self.setup.call_id, name, max_seconds=round(longest), max_silence_seconds=5, terminate_on="#"
             )
         except AriError as error:
+            self._recording = False
             self._log.warning("message_not_recorded", error=str(error))
             self._queue.put_nowait(RecordingEnded(**self._moment(), recording=name, seconds=0.0))
 
