@@ -42,8 +42,10 @@ LISTING = "+13055550107"
 CLOSED = "+13055550108"
 NO_TEXT = "+13055550109"
 ESCALATING = "+13055550110"
+LONG_RINGING = "+13055550116"
+"""Six rings, so that a caller can give up in the third on a busy machine, too."""
 PATIENT = "+13055550111"
-"""Whoever gives up before the third ring is over is not followed up."""
+"""Six rings; whoever gives up before the fourth is over is not followed up."""
 DROPPED_COUNTS = "+13055550112"
 OTHER_OFFICE = "+13055550113"
 NEVER_OPEN_BUT_RINGS = "+13055550114"
@@ -85,10 +87,11 @@ numbers:
   "13055550108": {{office: keys}}
   "13055550109": {{plan: textless}}
   "13055550110": {{plan: escalating}}
-  "13055550111": {{abandoned_rings: 3}}
+  "13055550111": {{rings: 6, abandoned_rings: 4}}
   "13055550112": {{counts: [no_answer, dropped]}}
   "13055550113": {{office: coral}}
   "13055550115": {{office: coral, group: second}}
+  "13055550116": {{rings: 6}}
   "13055550114": {{office: keys, ring_after_hours: true}}
 blocked: ["13055550666"]
 plans:

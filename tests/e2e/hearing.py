@@ -20,7 +20,7 @@ LOUD = 500
 """Of 32,767: above line noise, below speech."""
 PIECE = 1600
 """Samples compared at a time: a fifth of a second."""
-SLACK = 2400
+SLACK = 4800
 """Samples by which a piece may stand earlier or later than the others say."""
 
 
@@ -35,7 +35,7 @@ def likeness(recording: Path, sound: Path | bytes) -> float:
     """How much of ``sound`` (a WAV file, or samples) is in ``recording``, in its order: 1 is all of it.
 
     It is looked for in pieces of a fifth of a second, each near where the others say that it should be: a phone's jitter
-    buffer stretches silence and drops packets. What counts is the mean correlation of the loud ones.
+    buffer stretches silence and drops packets. What counts is the median correlation of the loud ones.
     """
     heard = read(recording)
     said = read(sound) if isinstance(sound, Path) else np.frombuffer(sound, "<i2").astype(float)
@@ -54,7 +54,7 @@ def _score(pieces: dict[int, NDArray[np.float64]], start: int) -> float:
     for at, match in pieces.items():
         near = match[max(0, start + at - SLACK) : max(0, start + at + SLACK)]
         found.append(float(near.max()) if len(near) else 0.0)
-    return float(np.mean(found))
+    return float(np.median(found))
 
 
 def _correlation(long: NDArray[np.float64], short: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -11,6 +11,7 @@ from tests.e2e.brokerage import (
     ALL_PHONES,
     CLOSED,
     DROPPED_COUNTS,
+    LONG_RINGING,
     MAIN,
     NEVER_OPEN_BUT_RINGS,
     PATIENT,
@@ -57,7 +58,7 @@ async def test_a_caller_who_gives_up_in_the_first_ring_is_recorded_and_not_texte
 ) -> None:
     async with (
         brokerage.desk_phone("101"),
-        Sipp("caller_cancels", brokerage.sip, service=MAIN, ip="127.0.0.2", caller=caller, pause_seconds=0.2) as sipp,
+        Sipp("caller_cancels", brokerage.sip, service=MAIN, ip="127.0.0.2", caller=caller, pause_seconds=0.1) as sipp,
     ):
         assert (await sipp.result()).ok
         closed = await brokerage.event("CallClosed", caller=caller)
@@ -74,7 +75,7 @@ async def test_a_caller_who_gives_up_in_the_third_ring_is_texted_and_not_called(
         Sipp(
             "caller_cancels",
             brokerage.sip,
-            service=MAIN,
+            service=LONG_RINGING,
             ip="127.0.0.2",
             caller=caller,
             pause_seconds=2.5 * RING_SECONDS,
@@ -82,7 +83,8 @@ async def test_a_caller_who_gives_up_in_the_third_ring_is_texted_and_not_called(
     ):
         assert (await sipp.result()).ok
         missed = await brokerage.event("CallMissed", caller=caller)
-    assert (missed.body["verdict"], missed.body["rings"], missed.body["on_line"]) == ("abandoned", 2, False)
+    assert (missed.body["verdict"], missed.body["on_line"]) == ("abandoned", False)
+    assert missed.body["rings"] in (2, 3)
     await settled(brokerage, caller, "text")
     assert len(brokerage.smsc.to(caller)) == 1
     assert missed.lead_id is not None
@@ -107,7 +109,8 @@ async def test_how_many_rings_an_abandoned_call_needs_to_count_is_the_number_s_p
     ):
         assert (await sipp.result()).ok
         closed = await brokerage.event("CallClosed", caller=caller)
-    assert (closed.body["verdict"], closed.body["rings"]) == ("abandoned", 2)
+    assert closed.body["verdict"] == "abandoned"
+    assert closed.body["rings"] in (2, 3)
     await quiet(brokerage, caller)
 
 
@@ -132,7 +135,9 @@ async def test_a_call_that_one_of_three_phones_takes_in_the_second_ring_is_no_mi
         mobile.hang_up()
         await second.heard("ended", code=200)
         closed = await brokerage.event("CallClosed", caller=caller)
-    assert (closed.body["verdict"], closed.body["rings"], closed.body["answered_by"]) == ("answered", 1, "102")
+    assert (closed.body["verdict"], closed.body["answered_by"]) == ("answered", "102")
+    assert 1 <= closed.body["rings"] < RINGS  # the conversation is no ringing
+    assert closed.body["talk_seconds"] > 1.5
     assert closed.lead_id is None
     await quiet(brokerage, caller)
 
