@@ -359,7 +359,7 @@ class WatchBoard:
 
         restarted: Asterisk is another one than before, and nothing of then is left.
         """
-        there = {row.channel.uniqueid: row for row in rows}
+        there = {row.channel.uniqueid: row for row in rows if row.channel.uniqueid not in self._ended}
         found: list[Sighting] = []
         if restarted:
             for call_id in self.calls:
