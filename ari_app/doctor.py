@@ -94,7 +94,7 @@ async def _database(settings: Settings) -> AsyncIterator[Finding]:
     try:
         await asyncio.to_thread(require_sound, path)
     except StoreDamagedError as error:
-        yield Finding("database", Grade.FAILURE, str(error), "stop Ringback and restore the last good backup")
+        yield Finding("database", Grade.FAILURE, str(error), "stop Ringback, then ringback restore")
     except StoreVersionError as error:
         yield Finding("database", Grade.FAILURE, str(error), "run the Ringback that wrote it, or a newer one")
     except StoreError as error:

@@ -15,13 +15,12 @@ from aiohttp import web
 from ari_app.clock import Clock
 from ari_app.dashboard.health import Health
 from ari_app.errors import StoreError
-from ari_app.recovery.commands import Acknowledge, Close, Command, Declined, RecordOptOut, decide
+from ari_app.recovery.commands import Acknowledge, Close, Command, Declined, Drop, RecordOptOut, Resend
 from ari_app.recovery.transcript import describe_event
-from ari_app.recovery.values import LeadId, e164
-from ari_app.runtime.recorder import Record, Recorded, Recorder
+from ari_app.recovery.values import EffectId, LeadId, e164
+from ari_app.runtime.asking import ask, refusal
+from ari_app.runtime.recorder import Recorder
 from ari_app.settings.problem import SettingsError
-from ari_app.store import journal
-from ari_app.store.db import Database
 
 log = structlog.get_logger("control")
 
@@ -66,26 +65,15 @@ class Control:
             command = _command(request.match_info["name"], orjson.loads(await request.read()))
         except (ValueError, KeyError, TypeError) as error:
             return _answer(400, {"error": f"not understood: {error}"})
-        lead_id = None if isinstance(command, RecordOptOut) else command.lead_id
-        policy, at, request_id = self._recorder.policy, self._clock.now(), secrets.token_hex(8)
-        declined: list[str] = []
-
-        def job(db: Database, record: Record) -> list[Recorded | None]:
-            # Decided where it is recorded: of two who take a lead at once, one is told that it was taken.
-            lead = None if lead_id is None else journal.lead(db, lead_id)
-            event = decide(lead, command, policy, at, request_id)
-            if isinstance(event, Declined):
-                declined.append(event.why)
-                return []
-            return [record(event, lead_id)]
-
         try:
-            recorded = await self._recorder.transact(job)
+            done = await ask(self._recorder, self._clock, command, secrets.token_hex(8))
         except StoreError as error:
             return _answer(503, {"error": str(error)})
-        if declined:
-            return _answer(409, {"error": declined[0]})
-        return _answer(200, {"done": describe_event(recorded[0].event), "seq": recorded[0].seq})
+        if isinstance(done, Declined):
+            return _answer(409, {"error": done.why})
+        if isinstance(command, Resend) and (why := refusal(done)) is not None:
+            return _answer(409, {"error": f"not sent again: {why}"})
+        return _answer(200, {"done": describe_event(done.event), "seq": done.seq})
 
 
 def _command(name: str, body: object) -> Command:
@@ -99,6 +87,10 @@ def _command(name: str, body: object) -> Command:
             return Close(_lead(body["lead"]), _words(body["by"]), _words(body.get("note", "")))
         case "optout":
             return RecordOptOut(e164(_words(body["number"])), _words(body["by"]), _words(body.get("note", "")))
+        case "resend":
+            return Resend(EffectId(_words(body["order"])), _words(body["by"]))
+        case "drop":
+            return Drop(EffectId(_words(body["order"])), _words(body["by"]), _words(body.get("note", "")))
     raise ValueError(f"no command is called {name}")
 
 

@@ -20,6 +20,7 @@ _HEADLINES = {
     AlertReason.TEXT_IN_DOUBT: "Missed call, and nobody knows whether the text got through",
     AlertReason.CALLBACK_LOST: "Missed call, and the callback got lost",
     AlertReason.OPTED_OUT: "A caller wants no texts and no automated calls",
+    AlertReason.BOOKS_LOST: "Missed call, and what was done about it is lost with our records: call them",
 }
 
 _TEXT = {

@@ -15,6 +15,7 @@ from ari_app.recovery.values import (
     AlertReason,
     Channel,
     ConsentState,
+    EffectId,
     Intent,
     LeadId,
     Line,
@@ -165,8 +166,26 @@ class TakeTurn:
     agent: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndOrder:
+    """End an order that is not under way. frees_window: the right to the one text-back goes back, for the order's successor."""
+
+    effect_id: EffectId
+    why: str
+    frees_window: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BarTexts:
+    """No text-back to this number and office before ``until``, whatever the books say of earlier ones."""
+
+    number: E164
+    office: str
+    until: datetime
+
+
 WorldEffect = SendText | PlaceCallback | AlertAgent | SendEmail | PushLead
-RecordEffect = ArmTimer | DisarmTimer | SetConsent | CancelPending | TakeTurn
+RecordEffect = ArmTimer | DisarmTimer | SetConsent | CancelPending | TakeTurn | EndOrder | BarTexts
 Effect = WorldEffect | RecordEffect
 
 KINDS: dict[type[WorldEffect], str] = {

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from ari_app.recovery.effects import WorldEffect
 from ari_app.recovery.values import (
     E164,
     CallbackEnd,
@@ -220,6 +221,36 @@ class OptOutRecorded(Happening):
     note: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderResent(Happening):
+    """A person wants an order that failed, or is in doubt, carried out once more. effect: what had been ordered."""
+
+    effect_id: EffectId
+    effect: WorldEffect
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderDropped(Happening):
+    """A person wants nothing more done about an order that waits, failed or is in doubt. status: what it was."""
+
+    effect_id: EffectId
+    kind: str
+    status: str
+    by: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BooksRestored(Happening):
+    """The books are those of a backup: nothing of the time between ``taken_at`` and ``at`` is in them.
+
+    For no lead once, which opens the journal anew; and for each lead whose plan was not over when the backup was taken.
+    """
+
+    taken_at: datetime
+
+
 Event = (
     CallMissed
     | CallClosed
@@ -237,6 +268,9 @@ Event = (
     | LeadAcknowledged
     | LeadClosed
     | OptOutRecorded
+    | OrderResent
+    | OrderDropped
+    | BooksRestored
 )
 
 
@@ -251,6 +285,8 @@ class Facts:
     never_contact_time: quiet hours of the number's possible zones never end together.
     agent: whose turn it is. name, email: from the people list.
     gateway: for texts to the number, None without a route. may_call_back: callbacks may go there.
+    books_lost_until: the call is of a time whose books are lost, or was made before that time's calls were judged anew:
+    nobody knows what the caller got or said; a text may have gone as late as then. None: the books are whole.
     """
 
     kind: NumberKind = NumberKind.ORDINARY
@@ -269,3 +305,4 @@ class Facts:
     email: str | None = None
     gateway: str | None = None
     may_call_back: bool = False
+    books_lost_until: datetime | None = None

@@ -1,4 +1,5 @@
-"""The lead's machine: ``step(lead, event, ...) -> Step``. All transitions are in this file; walking a plan is plan.py.
+"""The lead's machine: ``step(lead, event, ...) -> Step``. All transitions are in this file; walking a plan is plan.py,
+and what nobody knows for certain is doubt.py.
 
 Rules:
 
@@ -8,7 +9,9 @@ Rules:
 3. No (key 9, STOP, spoken) is kept in the same transaction, for texts and calls, and ends the plan (REV-01, REV-03).
 4. Reaching a person ends the plan: what has not begun is taken back; the CRM hears of it.
 5. Whatever settles (text, callback, timer) moves the plan only if the plan waits for exactly that.
-6. What is in doubt is never repeated; it is shown to a person.
+6. What is in doubt is never repeated; it is shown to a person. Only a person has it sent again, as a new order that takes
+   over the right to the one text-back.
+7. Where the books of some time are lost, nobody is contacted on the strength of what is left of them: a person is told.
 """
 
 from __future__ import annotations
@@ -17,11 +20,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import assert_never
 
-from ari_app.recovery import gate, plan
+from ari_app.recovery import doubt, gate, plan
 from ari_app.recovery.copying import replace
 from ari_app.recovery.draft import Draft, PlanTimer
-from ari_app.recovery.effects import Decision, Effect, SendText, TextPurpose
+from ari_app.recovery.effects import Decision, Effect, EndOrder, SendText, TextPurpose
 from ari_app.recovery.events import (
+    BooksRestored,
     CallAnswered,
     CallbackAnswered,
     CallbackEnded,
@@ -35,6 +39,8 @@ from ari_app.recovery.events import (
     LeadAcknowledged,
     LeadClosed,
     OptOutRecorded,
+    OrderDropped,
+    OrderResent,
     PromptPlayed,
     ReceiptReceived,
     TextReceived,
@@ -119,6 +125,12 @@ def _apply(draft: Draft, event: Event) -> None:
             draft.push_last()
         case OptOutRecorded(number=number, by=by):
             _no_more(draft, number, f"agent:{by}")
+        case OrderResent():
+            doubt.resent(draft, event)
+        case OrderDropped():
+            doubt.dropped(draft, event)
+        case BooksRestored():
+            doubt.restored(draft)
         case _:
             assert_never(event)
 
@@ -130,6 +142,9 @@ def _missed(draft: Draft, event: CallMissed) -> None:
     if event.reached_since is not None:
         draft.explain("plan", "skipped", "AGE-03", "the caller has reached a person since")
         _reached(draft, event.reached_since)
+        return
+    if draft.facts.books_lost_until is not None:
+        doubt.of_lost_time(draft, event, draft.facts.books_lost_until)
         return
     window_until = draft.facts.text_window_until
     busy = lead.stage is not Stage.IDLE or Progress.PENDING in (lead.text, lead.callback)
@@ -396,4 +411,8 @@ def _without_lead(event: Event, facts: Facts, policy: Policy, seq: int) -> Step:
         )
         _no_more(draft, event.number, f"agent:{event.by}")
         return Step(None, tuple(draft.effects), tuple(draft.decisions))
+    if isinstance(event, OrderDropped):
+        # An answer to a stranger's STOP, say. It bars nothing.
+        why = f"dropped by {event.by}"
+        return Step(None, (EndOrder(effect_id=event.effect_id, why=why, frees_window=False),))
     return Step(None)

@@ -16,10 +16,12 @@ from typing import assert_never
 from ari_app.recovery.effects import (
     AlertAgent,
     ArmTimer,
+    BarTexts,
     CancelPending,
     Decision,
     DisarmTimer,
     Effect,
+    EndOrder,
     PlaceCallback,
     PushLead,
     SendEmail,
@@ -28,6 +30,7 @@ from ari_app.recovery.effects import (
     TakeTurn,
 )
 from ari_app.recovery.events import (
+    BooksRestored,
     CallAnswered,
     CallbackAnswered,
     CallbackEnded,
@@ -41,6 +44,8 @@ from ari_app.recovery.events import (
     LeadAcknowledged,
     LeadClosed,
     OptOutRecorded,
+    OrderDropped,
+    OrderResent,
     PromptPlayed,
     ReceiptReceived,
     TextReceived,
@@ -105,6 +110,12 @@ def _event_details(event: Event) -> str:
             return f"by {by} {_quote(note)}"
         case OptOutRecorded(number=number, by=by, note=note):
             return f"{number} by {by} {_quote(note)}"
+        case OrderResent(effect_id=effect_id, by=by):
+            return f"{effect_id} by {clean(by, 60)}"
+        case OrderDropped(effect_id=effect_id, kind=kind, status=status, by=by, note=note):
+            return f"{kind} {effect_id} {status} by {clean(by, 60)} {_quote(note)}"
+        case BooksRestored(taken_at=taken_at):
+            return f"as of {taken_at:%Y-%m-%d %H:%M:%S} UTC"
         case _:
             assert_never(event)
 
@@ -133,6 +144,10 @@ def describe_effect(effect: Effect, zone: tzinfo) -> str:
             return f"cancel {', '.join(kinds)}: {why}"
         case TakeTurn(group=group, agent=agent):
             return f"turn of {group}: {agent}"
+        case EndOrder(effect_id=effect_id, why=why):
+            return f"end {effect_id}: {clean(why, 100)}"
+        case BarTexts(number=number, until=until):
+            return f"no text to {number} before {_clock(until, zone, day=True)}"
         case _:
             assert_never(effect)
 

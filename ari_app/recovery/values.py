@@ -158,6 +158,8 @@ class AlertReason(StrEnum):
     CALLBACK_LOST = "callback_lost"
     OPTED_OUT = "opted_out"
     """The caller does not want to be contacted automatically; a person decides what else to do."""
+    BOOKS_LOST = "books_lost"
+    """What was done for the caller stood in books that are lost: a person finds out (DBT-02)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,10 +17,12 @@ from ari_app.errors import StoreError, StoreUnavailableError
 from ari_app.recovery import intake, machine
 from ari_app.recovery.effects import (
     ArmTimer,
+    BarTexts,
     CancelPending,
     Decision,
     DisarmTimer,
     Effect,
+    EndOrder,
     PlaceCallback,
     SendEmail,
     SendText,
@@ -39,6 +41,8 @@ from ari_app.recovery.events import (
     Facts,
     InboundCall,
     OptOutRecorded,
+    OrderDropped,
+    OrderResent,
     ReceiptReceived,
     TextReceived,
     TimerFired,
@@ -235,6 +239,11 @@ class Recorder:
                             people.close_text_window(db, cancelled)
                 case TakeTurn(group=group, agent=agent):
                     people.take_turn(db, group, agent)
+                case EndOrder(effect_id=effect_id, why=why, frees_window=frees_window):
+                    if outbox.end(db, effect_id, at, why) and frees_window:
+                        people.close_text_window(db, effect_id)
+                case BarTexts(number=number, office=office, until=until):
+                    people.bar_texts(db, number, office, until, f"event {seq}")
                 case _:
                     yield from self._order(db, EffectId(f"{seq}.{worldly}"), lead_id, at, effect)
                     worldly += 1
@@ -332,6 +341,9 @@ def _lead_by_reference(db: Database, event: Event) -> LeadId | None:
     """The lead of events that name an order, a timer or a call that we know."""
     match event:
         case EffectSettled(effect_id=effect_id) | ReceiptReceived(effect_id=effect_id):
+            found = outbox.order(db, effect_id)
+            return None if found is None else found.lead_id
+        case OrderResent(effect_id=effect_id) | OrderDropped(effect_id=effect_id):
             found = outbox.order(db, effect_id)
             return None if found is None else found.lead_id
         case CallbackAnswered(effect_id=effect_id) | CallbackEnded(effect_id=effect_id):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import queue
 import sqlite3
 import threading
@@ -18,7 +19,7 @@ from typing import Any, Protocol, TypeVar
 from sqlite_utils import Database as Database  # the handle that jobs are given
 
 from ari_app.errors import StoreDamagedError, StoreError, StoreUnavailableError, StoreVersionError
-from ari_app.store.faults import translated
+from ari_app.store.faults import RESTORE, translated
 from ari_app.store.schema import migrations
 
 T = TypeVar("T")
@@ -51,7 +52,7 @@ class Store(Protocol):
 def connect(path: Path, *, readonly: bool = False) -> Database:
     """A handle on the file, for the thread that calls. Raises StoreUnavailableError, StoreDamagedError."""
     uri = f"{path.absolute().as_uri()}?mode={'ro' if readonly else 'rwc'}"
-    with _translating(path), contextlib.ExitStack() as stack:
+    with translating(path), contextlib.ExitStack() as stack:
         connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=BUSY_SECONDS)
         stack.callback(connection.close)
         db = Database(connection)
@@ -64,21 +65,63 @@ def connect(path: Path, *, readonly: bool = False) -> Database:
     return db
 
 
-def prepare(path: Path) -> None:
-    """Make the file and bring its tables up to date. Raises StoreUnavailableError, StoreDamagedError, StoreVersionError."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if not path.exists():
-            path.touch(PRIVATE)
-    except OSError as error:
-        raise StoreUnavailableError(f"{path}: {error.strerror or error}: make the folder writable for us") from error
-    with contextlib.closing(connect(path)) as db, _translating(path):
-        _require_sound(db, path)
+def prepare(path: Path, before_upgrade: Callable[[], object] | None = None) -> None:
+    """Make the file and bring its tables up to date. before_upgrade: keeps the books as they are, before tables change.
+
+    Raises StoreUnavailableError, StoreDamagedError, StoreVersionError; the file is then as it was.
+    """
+    _refuse_half_restored(path)
+    if not path.exists():
+        _make(path)
+    if path.stat().st_size == 0:
+        # Ours are never empty, not even for a moment; as a database it would be sound, and hold nothing.
+        raise StoreDamagedError(str(path), f"the file is empty: {RESTORE}")
+    # Read-only first: one who may write folds the log into the file when he leaves, and a damaged file is evidence.
+    with contextlib.closing(connect(path, readonly=True)) as db, translating(path):
+        _refuse_unsound(db, path)
+        refuse_newer(db, path)
+        upgrade = bool(migrations.pending(db))
+    if upgrade and before_upgrade is not None:
+        before_upgrade()
+    with contextlib.closing(connect(path)) as db, translating(path):
         # IMMEDIATE: of two programs that find tables missing, one makes them and the other finds them made.
         db.execute("BEGIN IMMEDIATE")
-        _refuse_newer(db, path)
+        refuse_newer(db, path)
         migrations.apply(db)
         db.execute("COMMIT")
+
+
+def _make(path: Path) -> None:
+    """New books, whole from the moment that they have their name."""
+    draft = path.with_name(f"{path.name}.{os.getpid()}.new")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft.unlink(missing_ok=True)
+        draft.touch(PRIVATE)
+        try:
+            with contextlib.closing(connect(draft)) as db, translating(path):
+                db.execute("BEGIN IMMEDIATE")
+                migrations.apply(db)
+                db.execute("COMMIT")
+            with contextlib.suppress(FileExistsError):  # another program has made them meanwhile
+                path.hardlink_to(draft)
+        finally:
+            draft.unlink(missing_ok=True)
+    except StoreError:
+        raise
+    except OSError as error:
+        raise StoreUnavailableError(f"{path}: {error.strerror or error}: make the folder writable for us") from error
+
+
+def restoring(path: Path) -> Path:
+    """The books that are about to take the place of those at ``path``: nothing may open them while it is there."""
+    return path.with_name(f"{path.name}.restoring")
+
+
+def _refuse_half_restored(path: Path) -> None:
+    if restoring(path).exists():
+        why = "a restore has begun and did not end: run 'ringback restore' again"
+        raise StoreDamagedError(str(path), why)
 
 
 @contextlib.contextmanager
@@ -87,8 +130,8 @@ def reading(path: Path) -> Iterator[Database]:
 
     Raises StoreUnavailableError, StoreDamagedError, StoreVersionError.
     """
-    with contextlib.closing(connect(path, readonly=True)) as db, _translating(path):
-        _refuse_newer(db, path)
+    with contextlib.closing(connect(path, readonly=True)) as db, translating(path):
+        refuse_newer(db, path)
         if migrations.pending(db):
             raise StoreVersionError(
                 str(path), "written by an older Ringback", "start 'ringback run' once, which upgrades it"
@@ -99,22 +142,24 @@ def reading(path: Path) -> Iterator[Database]:
 
 def require_sound(path: Path) -> None:
     """Read the whole file. Raises StoreDamagedError, StoreVersionError, StoreUnavailableError."""
-    with contextlib.closing(connect(path, readonly=True)) as db, _translating(path):
-        _require_sound(db, path)
-        _refuse_newer(db, path)
+    with contextlib.closing(connect(path, readonly=True)) as db, translating(path):
+        _refuse_unsound(db, path)
+        refuse_newer(db, path)
 
 
-def _require_sound(db: Database, path: Path) -> None:
+def _refuse_unsound(db: Database, path: Path) -> None:
     found = db.execute("PRAGMA quick_check(1)").fetchone()[0]
     if found != "ok":
-        raise StoreDamagedError(str(path), f"the database is damaged ({found}): restore the last good backup")
+        raise StoreDamagedError(str(path), f"the database is damaged ({found}): {RESTORE}")
 
 
-def _refuse_newer(db: Database, path: Path) -> None:
+def refuse_newer(db: Database, path: Path) -> None:
     unknown = [done.name for done in migrations.applied(db) if done.name not in _known_migrations()]
     if unknown:
         found = f"written by a newer Ringback ({unknown[-1]})"
-        raise StoreVersionError(str(path), found, "upgrade this one, or restore a backup of before")
+        raise StoreVersionError(
+            str(path), found, "install that one, or go back with 'ringback restore' to a backup of before"
+        )
 
 
 def _known_migrations() -> set[str]:
@@ -123,7 +168,7 @@ def _known_migrations() -> set[str]:
 
 
 @contextlib.contextmanager
-def _translating(path: Path) -> Iterator[None]:
+def translating(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:

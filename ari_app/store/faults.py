@@ -21,9 +21,10 @@ _UNAVAILABLE = {
     sqlite3.SQLITE_NOMEM: "the machine is out of memory",
     sqlite3.SQLITE_PROTOCOL: "another process holds it locked: end that one",
 }
+RESTORE = "stop Ringback, and 'ringback restore' puts the last good backup in its place"
 _DAMAGED = {
-    sqlite3.SQLITE_CORRUPT: "stop Ringback and restore the last good backup",
-    sqlite3.SQLITE_NOTADB: "it is no database: stop Ringback and restore the last good backup",
+    sqlite3.SQLITE_CORRUPT: RESTORE,
+    sqlite3.SQLITE_NOTADB: f"it is no database: {RESTORE}",
 }
 
 

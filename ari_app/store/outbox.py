@@ -143,6 +143,18 @@ def settle(db: Database, effect_id: EffectId, status: str, at: datetime, ref: st
     return changed > 0
 
 
+def end(db: Database, effect_id: EffectId, at: datetime, why: str) -> bool:
+    """A person has done with an order that waits, failed or is in doubt. Whether anything changed."""
+    changed = db.execute(
+        "UPDATE outbox SET status = 'cancelled', settled_at = ?, last_error = ?"
+        " WHERE id = ? AND status IN ('todo', 'failed', 'in_doubt')",
+        [stamp(at), why, effect_id],
+    ).rowcount
+    if changed:
+        _log(db, effect_id, at, "cancelled", why)
+    return changed > 0
+
+
 def cancel(db: Database, lead_id: LeadId, kinds: Sequence[str], at: datetime, why: str) -> list[EffectId]:
     """Take back the lead's orders of these kinds that have not begun; replies to the person's own words stay."""
     marks = ", ".join("?" for _ in kinds)

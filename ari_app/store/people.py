@@ -65,6 +65,16 @@ def close_text_window(db: Database, effect_id: EffectId) -> None:
     db.execute("DELETE FROM text_windows WHERE outbox_id = ?", [effect_id])
 
 
+def bar_texts(db: Database, number: E164, office: str, until: datetime, why: str) -> None:
+    """No text-back to this caller and office before then; a window that lasts longer stays."""
+    db.execute(
+        "INSERT INTO text_windows (number, office, until, outbox_id) VALUES (?, ?, ?, ?)"
+        " ON CONFLICT (number, office) DO UPDATE SET until = excluded.until, outbox_id = excluded.outbox_id"
+        " WHERE text_windows.until < excluded.until",
+        [number, office, stamp(until), why],
+    )
+
+
 def text_window(db: Database, number: E164, office: str) -> datetime | None:
     """Until when no further text-back may go."""
     row = db.execute("SELECT until FROM text_windows WHERE number = ? AND office = ?", [number, office]).fetchone()

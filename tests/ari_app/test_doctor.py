@@ -106,7 +106,7 @@ async def test_books_that_cannot_be_used_are_a_failure_with_the_right_mend(
         _break(path, how)
         finding = await only(doctor._database, settings)
         newer = "run the Ringback that wrote it, or a newer one"
-        mend = newer if how == "a newer version" else "stop Ringback and restore the last good backup"
+        mend = newer if how == "a newer version" else "stop Ringback, then ringback restore"
     assert (finding.grade, finding.mend) == (Grade.FAILURE, mend), finding
 
 

@@ -16,11 +16,14 @@ from zoneinfo import ZoneInfo
 
 from ari_app.recovery import codec, commands, intake, machine
 from ari_app.recovery.effects import (
+    KINDS,
     AlertAgent,
     ArmTimer,
+    BarTexts,
     CancelPending,
     DisarmTimer,
     Effect,
+    EndOrder,
     PlaceCallback,
     PushLead,
     SendEmail,
@@ -31,6 +34,7 @@ from ari_app.recovery.effects import (
     WorldEffect,
 )
 from ari_app.recovery.events import (
+    BooksRestored,
     CallAnswered,
     CallbackAnswered,
     CallbackEnded,
@@ -43,6 +47,8 @@ from ari_app.recovery.events import (
     InboundCall,
     KeyPressed,
     OptOutRecorded,
+    OrderDropped,
+    OrderResent,
     PromptPlayed,
     ReceiptReceived,
     TextReceived,
@@ -57,6 +63,7 @@ from ari_app.recovery.policy import Policy
 from ari_app.recovery.rotation import next_in_turn
 from ari_app.recovery.values import (
     E164,
+    AlertReason,
     CallbackEnd,
     Channel,
     Consent,
@@ -117,6 +124,7 @@ class Books:
     at: datetime = START
     kind: NumberKind = NumberKind.ORDINARY
     name: str | None = None
+    books_lost_until: datetime | None = None
     email: str | None = None
     gateway: str | None = "sms"
     number: E164 = CALLER
@@ -265,6 +273,41 @@ class Books:
             )
         )
 
+    def resend(self, effect_id: EffectId, by: str = "ana") -> Step:
+        """A person sends an order again, whatever has become of it."""
+        order = self.orders.get(effect_id)
+        effect = AlertAgent(reason=AlertReason.MISSED, agents=(by,), record=self.lead().record())
+        return self.record(
+            OrderResent(
+                at=self.at,
+                source_id=self._source(),
+                effect_id=effect_id,
+                effect=effect if order is None else order.effect,
+                by=by,
+            )
+        )
+
+    def drop(self, effect_id: EffectId, by: str = "ana") -> Step:
+        """A person drops an order as it stands."""
+        order = self.orders.get(effect_id)
+        return self.record(
+            OrderDropped(
+                at=self.at,
+                source_id=self._source(),
+                effect_id=effect_id,
+                kind="text" if order is None else KINDS[type(order.effect)],
+                status="done" if order is None else order.status,
+                by=by,
+                note="",
+            )
+        )
+
+    def restored(self) -> Step:
+        """The books are those of an hour ago."""
+        return self.record(
+            BooksRestored(at=self.at, source_id=self._source(), taken_at=self.at - timedelta(hours=1)), self.only
+        )
+
     def fire(self, lead_id: LeadId, kind: str) -> Step:
         """The pending timer of this kind is due; the clock is put forward to it."""
         self.at = max(self.at, self.timers.pop((lead_id, kind)))
@@ -273,8 +316,18 @@ class Books:
 
     def ask(self, command: commands.Command) -> Step | commands.Declined:
         """A person's command, decided and recorded."""
-        lead = None if isinstance(command, commands.RecordOptOut) else self.leads.get(command.lead_id)
-        decided = commands.decide(lead, command, self.policy, self.at, f"r{self.count}")
+        standing: commands.Standing | None = None
+        lead: Lead | None = None
+        match command:
+            case commands.RecordOptOut():
+                pass
+            case commands.Resend(effect_id=effect_id) | commands.Drop(effect_id=effect_id):
+                order = self.orders.get(effect_id)
+                lead = None if order is None or order.lead_id is None else self.leads[order.lead_id]
+                standing = None if order is None else commands.Standing(effect_id, order.status, order.effect)
+            case commands.Acknowledge(lead_id=lead_id) | commands.Close(lead_id=lead_id):
+                lead = self.leads.get(lead_id)
+        decided = commands.decide(lead, command, self.policy, self.at, f"r{self.count}", standing)
         if isinstance(decided, commands.Declined):
             return decided
         self._source()
@@ -340,6 +393,7 @@ class Books:
             email=self.email,
             gateway=self.gateway,
             may_call_back=True,
+            books_lost_until=self.books_lost_until,
         )
 
     def _lead_of(self, event: Event) -> Lead | None:
@@ -347,6 +401,8 @@ class Books:
             case EffectSettled(effect_id=effect_id) | ReceiptReceived(effect_id=effect_id):
                 return self._lead_of_order(effect_id)
             case CallbackAnswered(effect_id=effect_id) | CallbackEnded(effect_id=effect_id):
+                return self._lead_of_order(effect_id)
+            case OrderResent(effect_id=effect_id) | OrderDropped(effect_id=effect_id):
                 return self._lead_of_order(effect_id)
             case InboundCall(call_id=call_id) if not isinstance(event, CallMissed | CallClosed):
                 known = self.calls.get(call_id)
@@ -391,6 +447,13 @@ class Books:
                     self._cancel(kinds, lead_id)
                 case TakeTurn(group=group, agent=agent):
                     self.turns[group] = agent
+                case EndOrder(effect_id=effect_id, frees_window=frees_window):
+                    if effect_id in self.orders:
+                        self.orders[effect_id].status = "cancelled"
+                    if frees_window:
+                        self._close_window(effect_id)
+                case BarTexts(office=office_key, until=until):
+                    self.windows[office_key] = (until, EffectId("barred"))
                 case _:
                     self._order(effect, EffectId(f"{seq}.{worldly}"), lead_id)
                     worldly += 1
@@ -466,7 +529,8 @@ class Books:
     def _one_text_for_a_miss(self, lead_id: LeadId | None) -> None:
         mine = [told for told in self.told if told.lead_id == lead_id]
         texts = [told for told in mine if any(_is_text_back(effect) for effect in told.step.effects)]
-        assert len(texts) <= sum(isinstance(told.event, CallMissed) for told in mine)
+        # A person may take the risk of a second one.
+        assert len(texts) <= sum(isinstance(told.event, CallMissed | OrderResent) for told in mine)
 
     def _reached_callers_are_left_alone(self, last: Told) -> None:
         """From the moment a person answered until the next miss, the machine contacts nobody by itself."""
@@ -480,6 +544,8 @@ class Books:
         else:
             return
         for told in since:
+            if isinstance(told.event, OrderResent):
+                continue  # a person does
             for effect in told.step.effects:
                 assert not _is_text_back(effect), "a text to somebody who reached a person"
                 assert not isinstance(effect, SendEmail), "an e-mail to somebody who reached a person"

@@ -15,9 +15,11 @@ from ari_app.recovery.commands import Acknowledge, Close, RecordOptOut
 from ari_app.recovery.effects import (
     AlertAgent,
     ArmTimer,
+    BarTexts,
     CancelPending,
     DisarmTimer,
     Effect,
+    EndOrder,
     PlaceCallback,
     PushLead,
     SendEmail,
@@ -181,6 +183,11 @@ EVENTS: dict[str, Happen] = {
     "lead_acknowledged": command(Acknowledge(LEAD, "ana")),
     "lead_closed": command(Close(LEAD, "ana", "sold")),
     "opt_out_recorded": command(RecordOptOut(CALLER, "ana", "at the door")),
+    "order_resent text": lambda books: books.resend(text_of(books)),
+    "order_resent, another": lambda books: books.resend(EffectId("9.9")),
+    "order_dropped text": lambda books: books.drop(text_of(books)),
+    "order_dropped callback": lambda books: books.drop(callback_of(books)),
+    "books_restored": lambda books: books.restored(),
 }
 
 ALWAYS = frozenset(Stage)
@@ -203,6 +210,8 @@ CHANGES_NOTHING: dict[str, frozenset[Stage]] = {
     "callback_ended, another": ALWAYS,
     "timer_fired, stale": ALWAYS,
     "timer_fired": frozenset({Stage.IDLE}),  # none is armed
+    # no plan is open
+    "books_restored": frozenset({Stage.IDLE}),
     # gone already
     "caller_left": ALWAYS - {Stage.LISTENING},
     # there is no text yet, or its outcome is known
@@ -297,5 +306,9 @@ def short(effect: Effect) -> str:
             return f"cancel {'+'.join(kinds)}"
         case TakeTurn(group=group):
             return f"turn {group}"
+        case EndOrder(frees_window=frees_window):
+            return f"end{', its window free' if frees_window else ''}"
+        case BarTexts():
+            return "bar texts"
         case _:
             assert_never(effect)

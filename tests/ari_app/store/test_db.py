@@ -106,6 +106,23 @@ async def test_a_job_that_fails_takes_nothing_of_the_others_with_it(store: Threa
     assert names == ["after", "before"]
 
 
+async def test_more_jobs_than_one_batch_are_all_done(store: ThreadedStore) -> None:
+    outcomes = await queued(store, *[put(f"n{n:03}") for n in range(db.BATCH + 20)])
+    assert outcomes == [None] * (db.BATCH + 20)
+    assert await store.read(lambda handle: handle.table("bookmarks").count) == db.BATCH + 20
+
+
+async def test_a_transaction_that_cannot_be_committed_fails_for_all_and_leaves_nothing(store: ThreadedStore) -> None:
+    def dangling(handle: Database) -> None:
+        handle.execute("PRAGMA defer_foreign_keys = ON")
+        handle.execute("INSERT INTO timers (lead_id, kind, due_at, status) VALUES (99, 'x', '', 'pending')")
+
+    outcomes = await queued(store, put("a"), dangling, put("b"))
+    assert [type(outcome) for outcome in outcomes] == [sqlite3.IntegrityError] * 3
+    assert await store.read(lambda handle: handle.table("bookmarks").count) == 0
+    await store.write(put("after"))
+
+
 async def test_a_defect_in_a_jobs_sql_is_told_as_the_defect_it_is(store: ThreadedStore) -> None:
     with pytest.raises(sqlite3.OperationalError, match="no such table"):
         await store.write(lambda handle: handle.execute("SELECT 1 FROM nowhere"))
@@ -146,6 +163,11 @@ async def test_everything_read_by_one_job_is_of_one_moment(store: ThreadedStore)
         written.set()
     assert looking.result() == (0, 0)
     assert await store.read(lambda handle: handle.table("bookmarks").count) == 1
+
+
+def test_a_defect_in_a_short_programs_sql_is_told_as_the_defect_it_is(path: Path) -> None:
+    with pytest.raises(sqlite3.OperationalError, match="no such table"), reading(path) as handle:
+        handle.execute("SELECT 1 FROM nowhere")
 
 
 async def test_the_reader_cannot_write(store: ThreadedStore) -> None:
@@ -399,7 +421,10 @@ def spoil(path: Path) -> None:
 async def test_damage_that_shows_while_we_run_is_told_as_damage(path: Path) -> None:
     async with ThreadedStore(path) as store:
         spoil(path)
-        with pytest.raises(StoreDamagedError, match="malformed: stop Ringback and restore the last good backup"):
+        with pytest.raises(
+            StoreDamagedError,
+            match=r"malformed: stop Ringback, and .ringback restore. puts",
+        ):
             await store.read(lambda handle: handle.execute("SELECT * FROM leads").fetchall())
 
 

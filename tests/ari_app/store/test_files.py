@@ -12,7 +12,7 @@ from sqlite_utils import Migrations
 
 from ari_app.errors import StoreDamagedError, StoreError, StoreUnavailableError, StoreVersionError
 from ari_app.store import schema
-from ari_app.store.db import InlineStore, prepare, reading, require_sound
+from ari_app.store.db import InlineStore, prepare, reading, require_sound, restoring
 from tests.support.programs import beside, run_program
 
 NOBODY = 65534
@@ -69,14 +69,22 @@ def test_preparing_twice_changes_nothing(tmp_path: Path) -> None:
     require_sound(path)
 
 
-def test_an_empty_file_becomes_a_database(tmp_path: Path) -> None:
+def test_an_empty_file_is_no_books_but_what_a_failing_disk_has_left_of_them(tmp_path: Path) -> None:
     path = tmp_path / "books.db"
     path.touch()
     with pytest.raises(StoreVersionError, match="older Ringback: start 'ringback run' once"), reading(path):
         raise AssertionError("it opened")
-    prepare(path)
-    with reading(path) as handle:
-        assert handle.table("leads").count == 0
+    with pytest.raises(StoreDamagedError, match=r"the file is empty: .*ringback restore"):
+        prepare(path)
+    assert path.stat().st_size == 0
+
+
+def test_nothing_is_opened_while_a_restore_has_not_ended(tmp_path: Path) -> None:
+    path = tmp_path / "books.db"
+    restoring(path).write_bytes(b"half")
+    with pytest.raises(StoreDamagedError, match="run 'ringback restore' again"):
+        prepare(path)
+    assert not path.exists()
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
@@ -114,7 +122,7 @@ def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path) ->
     path.write_bytes(b"not a database" * 1000)
     looks: list[Callable[[], object]] = [lambda: prepare(path), lambda: require_sound(path)]
     for look in looks:
-        with pytest.raises(StoreDamagedError, match="restore the last good backup") as caught:
+        with pytest.raises(StoreDamagedError, match="ringback restore") as caught:
             look()
         assert caught.value.path == str(path)
     assert path.read_bytes() == b"not a database" * 1000
@@ -128,7 +136,7 @@ def test_a_damaged_database_is_refused_at_the_start(tmp_path: Path) -> None:
     path.write_bytes(content)
     looks: list[Callable[[], object]] = [lambda: prepare(path), lambda: require_sound(path)]
     for look in looks:
-        with pytest.raises(StoreDamagedError, match="restore the last good backup"):
+        with pytest.raises(StoreDamagedError, match="ringback restore"):
             look()
 
 
@@ -149,7 +157,7 @@ def test_books_of_a_newer_version_are_refused_and_left_alone(tmp_path: Path) -> 
         lambda: reading(path).__enter__(),
     ]
     for look in looks:
-        with pytest.raises(StoreVersionError, match=r"newer Ringback \(0042_wonders\): upgrade this one") as caught:
+        with pytest.raises(StoreVersionError, match=r"newer Ringback \(0042_wonders\): install that one") as caught:
             look()
         assert caught.value.path == str(path)
     assert path.read_bytes() == before
@@ -177,7 +185,7 @@ def test_a_crash_in_the_middle_of_an_upgrade_leaves_the_books_as_they_were(tmp_p
     assert "half" not in tables(path)
     prepare(path)
     assert run_program(DIES_IN_A_MIGRATION, tmp_path / "new.db").returncode == 9
-    assert tables(tmp_path / "new.db") == set(), "not even the tables of the migrations before"
+    assert not (tmp_path / "new.db").exists(), "not even the tables of the migrations before"
     prepare(tmp_path / "new.db")
 
 
