@@ -177,7 +177,9 @@ class Application:
             await edge.start()
             stack.push_async_callback(edge.stop)
             speaking = voice.run(engines, recorder, document.callback.longest)
-            await self._run_all(recorder, supervisor, events, gateways, sip_inbox, dispatcher, timers, catch_up, speaking)
+            await self._run_all(
+                recorder, supervisor, events, gateways, sip_inbox, dispatcher, timers, catch_up, speaking
+            )
 
     async def _run_all(
         self,

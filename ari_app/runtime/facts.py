@@ -10,20 +10,26 @@ from ari_app.recovery.hours import contact_opens
 from ari_app.recovery.policy import Policy
 from ari_app.recovery.rotation import next_in_turn
 from ari_app.recovery.values import E164, Channel, Consent, NumberKind
-from ari_app.store import outbox, pace, people
+from ari_app.store import lost_time, outbox, pace, people
 from ari_app.store.db import Database
 
 DAY = timedelta(hours=24)
 
 
 def kind_of(party: numbering.Party, policy: Policy) -> NumberKind:
-    """The number's kind, with our own phones and mobiles told apart (ELG-01)."""
+    """The number's kind, with our own phones, mobiles and numbers told apart (ELG-01): a text to them would come back to us."""
     extensions = {agent.phone for agent in policy.agents.values()} | {
         phone for group in policy.groups.values() for phone in group.phones
     }
-    if party.raw in extensions or (party.number is not None and policy.is_ours(party.number)):
+    if party.raw in extensions or (party.number is not None and _is_ours(party.number, policy)):
         return NumberKind.INTERNAL
     return party.kind
+
+
+def _is_ours(number: E164, policy: Policy) -> bool:
+    """An agent's mobile, the brokerage's phone, or a number that has an entry of its own; a pattern may fit strangers."""
+    entry = policy.entry_for(number)
+    return policy.is_ours(number) or number == policy.phone or (entry is not None and not entry.key.startswith("_"))
 
 
 def look_up(
@@ -35,8 +41,9 @@ def look_up(
     kind: NumberKind,
     office: str | None,
     group: str | None,
+    missed_at: datetime | None = None,
 ) -> Facts:
-    """Everything known at ``at`` about the person behind ``number``."""
+    """Everything known at ``at`` about the person behind ``number``. missed_at: of a missed call, when it was."""
     team = policy.groups[group].agents if group is not None and group in policy.groups else ()
     known = None if number is None else people.person(db, number)
     opens, never = _quiet(policy, number, at)
@@ -57,6 +64,7 @@ def look_up(
         email=None if known is None else known.email,
         gateway=None if number is None else policy.text_route(number),
         may_call_back=number is not None and policy.may_call_back(number),
+        books_lost_until=None if missed_at is None else lost_time.covers(db, missed_at),
     )
 
 

@@ -142,13 +142,10 @@ async def test_a_reload_takes_good_settings_over_and_keeps_the_old_ones_from_bad
         assert status == 409
         assert "the gateway 'spare' is not running: restart Ringback" in refused["problems"][0]["what"]
 
-        await asyncio.to_thread(
-            settings.path.write_text, text.replace("web: {port: ", "web: {host: 127.0.0.1, port: 1")
-        )
+        moved = text.replace(f"web: {{port: {settings.document.web.port}}}", f"web: {{port: {free_port()}}}")
+        await asyncio.to_thread(settings.path.write_text, moved)
         status, changed = await one.ask("POST", "/reload")
-        assert status in (200, 409)
-        if status == 200:
-            assert changed["after_restart"] == ["web"]
+        assert (status, changed["after_restart"]) == (200, ["web"])
 
 
 async def test_health_turns_red_while_nothing_happens_when_the_books_cannot_be_written(
