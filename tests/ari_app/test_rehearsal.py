@@ -13,6 +13,7 @@ from ari_app.recovery.events import CallbackEnded, CallMissed, EffectSettled, Te
 from ari_app.recovery.values import Verdict, e164
 from ari_app.rehearsal import LONGEST, Rehearsal, _StageClock, rehearse
 from ari_app.runtime.outcome import Done
+from ari_app.store.people import Person, import_people
 from tests.support.books import CALLER, DIALLED, NOON, Books, StandingClock, texted
 
 
@@ -115,11 +116,8 @@ async def test_what_is_under_way_for_the_person_is_not_carried_out_a_second_time
 
 
 async def test_a_person_on_file_is_known_by_name_and_address(books: Books) -> None:
-    await books.store.write(
-        lambda db: (
-            db.table("people").insert({"number": CALLER, "name": "Kim Doe", "email": "kim@home.example"}) and None
-        )
-    )
+    known = Person(CALLER, "Kim Doe", "kim@home.example", blocked=False)
+    await books.store.write(lambda db: import_people(db, [known]))
     story = await rehearse(books.policy, CALLER, DIALLED, NOON, books.path)
     [text] = ordered(story, SendText)
     assert isinstance(text, SendText)

@@ -19,13 +19,17 @@ from ari_app.conversation import qualify
 from ari_app.recovery.effects import PlaceCallback
 from ari_app.recovery.values import Intent, Line
 from ari_app.settings.calling import PromptSection, VoiceSection
-from ari_app.speech import CallbackVoice, engine_options, prompt_texts, render_prompts
+from ari_app.speech import CallbackVoice, VoiceSoon, _Saying, engine_options, prompt_texts, render_prompts
 from tests.support import virtual
 from tests.support.books import CALLER, DIALLED, NOON, Books
 from tests.support.ports import free_port
+from tests.support.waiting import until
+from tests.voice_agent.paper_channel import paper_channel
 from tests.voice_agent.scripted import ScriptedRecogniser, ScriptedVoice, pause, speech
+from voice_agent.dialogue import HangUp, Turn
 from voice_agent.engines import EngineOptions, Engines
 from voice_agent.errors import EngineError, EngineFailedError
+from voice_agent.heard import Heard
 from voice_agent.media import Incoming, MediaEnded
 from voice_agent.media_loop import LoopMedia
 from voice_agent.vad import EnergyDetector
@@ -304,6 +308,48 @@ async def test_over_rtp_a_port_is_open_before_asterisk_is_told_of_it(tmp_path: P
         speaker = end.connect("127.0.0.1", free_port())
         speaker.caller_gone()
         assert (await speaker.talk()).end is TalkEnd.CALLER_HUNG_UP
+    books.close()
+
+
+async def test_over_the_media_socket_the_caller_is_greeted(tmp_path: Path) -> None:
+    books = Books(tmp_path)
+    voice = CallbackVoice(Engines(ScriptedRecogniser(), ScriptedVoice(), EnergyDetector), books.recorder, 240.0)
+    async with (
+        paper_channel() as channel,
+        voice.over_websocket(CALLBACK, channel.url) as speaker,
+        asyncio.TaskGroup() as group,
+    ):
+        talking = group.create_task(speaker.talk())
+        await until(lambda: channel.audio)
+        speaker.caller_gone()
+    assert talking.result().end is TalkEnd.CALLER_HUNG_UP
+    assert talking.result().lines[0].text.startswith("Hello Kim, this is the automated assistant")
+    books.close()
+
+
+def test_after_an_apology_nothing_that_is_said_or_pressed_changes_anything() -> None:
+    saying = _Saying(("Goodbye.",))
+    over = Turn((), HangUp())
+    assert [saying.heard(Heard("wait")), saying.key("1"), saying.silence()] == [over, over, over]
+
+
+async def test_engines_load_beside_the_rest_and_callbacks_wait_for_them(tmp_path: Path) -> None:
+    books = Books(tmp_path)
+    voice = VoiceSoon()
+    assert not voice.loaded()
+    with pytest.raises(AssertionError, match="before the engines were there"):
+        await voice.prepare(CALLBACK)
+    options = engine_options(VoiceSection(), tmp_path, tmp_path / "speech")
+    running = asyncio.get_running_loop().create_task(voice.run(options, books.recorder, 240.0))
+    await until(voice.loaded, within=30.0, what="the engines")
+    async with voice.over_rtp(CALLBACK, "127.0.0.1") as end:
+        assert end.port > 0
+    async with paper_channel() as channel, voice.over_websocket(CALLBACK, channel.url) as speaker:
+        speaker.caller_gone()
+    await voice.prepare(CALLBACK)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
     books.close()
 
 
