@@ -47,6 +47,11 @@ def test_the_pbx_comes_up_answers_and_goes_down(managed: Ringback) -> None:
     assert any("Asterisk" in line for line in managed.told("pbx", "cli", "core", "show", "version"))
     assert managed.alone("pbx", "up").returncode == 0, "a second time is no fault"
     assert managed.json("pbx", "status") == running
+    text = managed.config.read_text()
+    managed.config.write_text(text.replace('"13055550107":', '"13055550188": {}\n  "13055550107":'))
+    assert managed.alone("pbx", "up").returncode == 0
+    assert any("13055550188" in line for line in managed.told("pbx", "cli", "dialplan", "show")), "calls went on"
+    assert managed.json("pbx", "status") == running
     assert managed.told("pbx", "down") == ["Asterisk has stopped"]
     assert managed.told("pbx", "down") == ["Asterisk did not run"]
     result = managed("pbx", "cli", "core", "show", "version")
