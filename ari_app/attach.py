@@ -48,7 +48,7 @@ OLDEST = AsteriskVersion(16)
 """The oldest release that the watching is tried on."""
 CHECK_CONTEXT, NOTICE_CONTEXT = "ringback-check", "ringback-notice"
 TEST_CALL_SECONDS = 8.0
-RING_SECONDS = 12.0
+RING_SECONDS = 8.0
 LIST_SECONDS = 20.0
 """How long Asterisk may take to list its whole dialplan."""
 TOO_MUCH = ("Originate", "Command", "Redirect", "Hangup", "UpdateConfig", "Setvar", "ModuleLoad", "AGI")

@@ -208,7 +208,7 @@ class WatchBoard:
         return None if first is None else first.call
 
     def _new(self, channel: AmiChannel) -> Iterator[Sighting]:
-        fresh = channel.uniqueid not in self._channels
+        fresh = not any(channel.uniqueid in known for known in (self._channels, self._calls, self._ended))
         if fresh and self._is_inbound(channel):
             self._calls[channel.uniqueid] = _Call()
             self._know(channel)
@@ -271,9 +271,7 @@ class WatchBoard:
     def _hung_up(self, channel: AmiChannel, cause: int) -> Iterator[Sighting]:
         yield from self._caller_gone(channel, by_caller=False)
         known = self._channels.get(channel.uniqueid)
-        self._ended[channel.uniqueid] = None
-        if len(self._ended) > REMEMBERED:
-            del self._ended[next(iter(self._ended))]
+        self._bury(channel.uniqueid)
         if known is not None:
             if known.started:
                 end = _CAUSES.get(cause, LegEnd.NO_ANSWER)
@@ -282,6 +280,11 @@ class WatchBoard:
                 del self._channels[channel.uniqueid]
             else:
                 known.bridge = None  # kept for what its mailbox still has to tell
+
+    def _bury(self, uniqueid: str) -> None:
+        self._ended[uniqueid] = None
+        if len(self._ended) > REMEMBERED:
+            del self._ended[next(iter(self._ended))]
 
     def _caller_gone(self, channel: AmiChannel, *, by_caller: bool) -> Iterator[Sighting]:
         call = self._calls.get(channel.uniqueid)
@@ -365,6 +368,8 @@ class WatchBoard:
             for call_id in self.calls:
                 self._calls[call_id].gone = True
                 found.append(Sighting(call_id, CallerVanished, {"restarted": True}))
+            for uniqueid in self._channels:
+                self._bury(uniqueid)
             self._channels.clear()
         for uniqueid in [known for known in self._channels if known not in there]:
             found += self._missing(uniqueid)
@@ -385,6 +390,7 @@ class WatchBoard:
         """A channel that ended unseen."""
         channel = self._channels[uniqueid]
         call = self._calls.get(uniqueid)
+        self._bury(uniqueid)
         if call is not None:
             if not call.gone:
                 call.gone = True

@@ -12,7 +12,7 @@ from typing import NoReturn
 
 import structlog
 
-from ari_app import numbering
+from ari_app.calls.arrival import arrival
 from ari_app.calls.callers import name_of
 from ari_app.calls.events import DeadlinePassed
 from ari_app.calls.state import CallSetup
@@ -21,12 +21,11 @@ from ari_app.calls.watch_events import WatchEvent
 from ari_app.calls.watch_machine import step
 from ari_app.calls.watch_state import WatchedCall, WatchRules, WatchStage
 from ari_app.clock import Clock
-from ari_app.numbering import redacted
+from ari_app.numbering import canonical, redacted
 from ari_app.pbx.ami_link import AmiConnected, AmiDisconnected, AmiEventRefused, LinkEvent
 from ari_app.pbx.ami_messages import AmiChannel, ChannelRow, Executed
 from ari_app.recovery.events import Event
 from ari_app.recovery.values import E164
-from ari_app.runtime.facts import kind_of
 from ari_app.runtime.recorder import Recorder
 from ari_app.settings.watching import WatchSection
 
@@ -173,21 +172,13 @@ class WatchSupervisor:
             self._arrived(setup.caller)
 
     def _setup(self, channel: AmiChannel, dialled: str) -> CallSetup:
-        policy = self._recorder.policy
-        party = numbering.classify(channel.caller_number, policy.region)
-        number = numbering.canonical(dialled, policy.region)
-        entry = policy.entry_for(number)
-        return CallSetup(
-            call_id=channel.uniqueid,
-            caller=party.number,
-            kind=kind_of(party, policy),
-            caller_name=name_of(channel.caller_name, channel.caller_number),
-            dialled=number,
-            entry=entry,
-            is_open=entry is None or policy.offices[entry.office].hours.is_open(self._clock.now()),
-            ring_seconds=policy.ring_seconds,
-            first_ring_seconds=policy.first_ring_seconds,
-            dropped_seconds=policy.dropped_seconds,
+        return arrival(
+            self._recorder.policy,
+            channel.uniqueid,
+            number=channel.caller_number,
+            dialled=dialled,
+            at=self._clock.now(),
+            name=name_of(channel.caller_name, channel.caller_number),
         )
 
     def _is_inbound(self, channel: AmiChannel) -> bool:
@@ -200,8 +191,8 @@ class WatchSupervisor:
         channel = row.channel
         if channel.is_local or channel.state not in ("Ring", "Up") or not row.dialled:
             return False
-        number = numbering.canonical(row.dialled, self._recorder.policy.region)
-        return self._recorder.policy.entry_for(number) is not None
+        policy = self._recorder.policy
+        return policy.entry_for(canonical(row.dialled, policy.region)) is not None
 
     def _is_outside(self, endpoint: str) -> bool:
         return not self._section.is_desk_phone(endpoint)
