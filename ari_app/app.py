@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequenc
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, NoReturn
+from zoneinfo import ZoneInfo
 
 import structlog
 
@@ -40,6 +41,7 @@ from ari_app.pbx.messages import TextMessageReceived
 from ari_app.pbx.messenger import AriMessenger
 from ari_app.pbx_setup import ManagedPbx, pbx_folders
 from ari_app.runtime.dispatcher import AfterCrash, Dispatcher, Lane
+from ari_app.runtime.nightly import BackupPlan, NightlyBackup
 from ari_app.runtime.outcome import Adapter
 from ari_app.runtime.recorder import Listener, PolicyInForce, Record, Recorded, Recorder
 from ari_app.runtime.timer_loop import TimerLoop
@@ -52,7 +54,8 @@ from ari_app.settings.texts import SipGateway
 from ari_app.sip_texts import SipInbox
 from ari_app.speech import VoiceSoon, engine_options, prompt_texts, render_prompts
 from ari_app.store import bookmarks, outbox, pace, receipts
-from ari_app.store.db import Database, Store, ThreadedStore, prepare
+from ari_app.store.backup import open_books
+from ari_app.store.db import Database, Store, ThreadedStore
 from sms_gateway.gateway import Gateway
 from voice_agent.engines import open_tts
 
@@ -61,14 +64,36 @@ log = structlog.get_logger("app")
 DRAIN_SECONDS = 15.0
 """How long a stop waits for orders and calls that are under way."""
 HOUSEKEEPING_SECONDS = 15.0
+LOOK_SECONDS = 5.0
+"""How long what is queued waits at the start for what the PBX's ledger tells of the time before."""
 LOW_DISK_OCTETS = 200_000_000
-RESTART_SECTIONS = ("data", "pbx", "phones", "trunks", "gateways", "email", "crm", "web", "voice", "prompt", "callback")
+RESTART_SECTIONS = (
+    "data",
+    "backup",
+    "pbx",
+    "phones",
+    "trunks",
+    "gateways",
+    "email",
+    "crm",
+    "web",
+    "voice",
+    "prompt",
+    "callback",
+)
 """Sections that are taken over at a restart only, as far as they are more than policy."""
 
 
 def database_path(settings: Settings) -> Path:
     """Where the books are."""
     return settings.data_folder / "ringback.db"
+
+
+def backup_plan(settings: Settings) -> BackupPlan:
+    """Where copies of the books go, and when."""
+    section = settings.document.backup
+    zone = ZoneInfo(settings.document.brokerage.time_zone)
+    return BackupPlan(settings.data_folder / section.folder, section.keep, section.hour, zone)
 
 
 @contextlib.contextmanager
@@ -99,6 +124,7 @@ class Application:
         self._stop = asyncio.Event()
         self._depths: Mapping[tuple[str, str], int] = {}
         self._watch: Watch | None = None
+        self._backups: NightlyBackup | None = None
         self.ready = asyncio.Event()
 
     def stop(self) -> None:
@@ -109,8 +135,10 @@ class Application:
         """Until ``stop``. Raises RingbackError, PbxError, SecretUnavailableError, EngineError or OSError at the start."""
         settings, clock = self._settings, self._clock
         with exclusive(settings.data_folder):
-            prepare(database_path(settings))
-            async with ThreadedStore(database_path(settings)) as store:
+            path, plan = database_path(settings), backup_plan(settings)
+            open_books(path, plan.folder, clock.now())
+            self._backups = NightlyBackup(path, plan, clock)
+            async with ThreadedStore(path) as store:
                 in_force = PolicyInForce(settings.policy, settings.document.model_dump_json(exclude_unset=True))
                 recorder = Recorder(store, clock, in_force)
                 for listener in self._listeners:
@@ -193,6 +221,7 @@ class Application:
         catch_up: CatchUp | None,
         speaking: Coroutine[Any, Any, NoReturn],
     ) -> None:
+        assert self._backups is not None
         manager = ServiceManager()
         async with asyncio.TaskGroup() as group:
             running = [
@@ -201,16 +230,18 @@ class Application:
                 group.create_task(timers.run(), name="timers"),
                 group.create_task(self._keep_house(recorder), name="housekeeping"),
                 group.create_task(manager.stay_alive(self._clock), name="watchdog"),
+                group.create_task(self._backups.run(), name="backups"),
                 group.create_task(speaking, name="voice"),
             ]
-            if catch_up is not None:
-                running.append(group.create_task(catch_up.run(), name="catch-up"))
             if self._settings.document.pbx.has_ari:
                 running.append(group.create_task(events.run(), name="ari"))
             if self._watch is not None:
                 running.append(group.create_task(self._watch.supervisor.run(), name="watched calls"))
                 running.append(group.create_task(self._watch.link.run(), name="ami"))
             sending = [group.create_task(gateway.run(), name=f"gateway:{name}") for name, gateway in gateways.items()]
+            if catch_up is not None:
+                await _look_first(catch_up)
+                running.append(group.create_task(catch_up.run(), name="catch-up"))
             dispatching = group.create_task(dispatcher.run(), name="dispatcher")
             # What stands now stands to the end. Left out, a full collection is no pause of 50 ms, which callers could hear.
             gc.collect()
@@ -312,7 +343,10 @@ class Application:
             state = gateway.health
             parts.append(Component(f"gateway {state.name}", state.up, state.detail, needed=False))
         doubtful = sum(count for (_, status), count in self._depths.items() if status == "in_doubt")
-        parts.append(Component("outbox", doubtful == 0, f"{doubtful} in doubt", needed=False))
+        mend = ": see 'ringback outbox'" if doubtful else ""
+        parts.append(Component("outbox", doubtful == 0, f"{doubtful} in doubt{mend}", needed=False))
+        if self._backups is not None:
+            parts.append(Component("backup", self._backups.ok, self._backups.detail, needed=False))
         return parts
 
     async def _reload(self, in_force: PolicyInForce) -> dict[str, Any]:
@@ -379,6 +413,14 @@ async def _tidy(recorder: Recorder, now: datetime) -> Mapping[tuple[str, str], i
 
     await recorder.transact(job)
     return depths
+
+
+async def _look_first(catch_up: CatchUp) -> None:
+    """Who reached a person while we were away is known before anything queued goes out. A ledger that cannot be read, or is
+    endless, holds up nobody: it is read on later."""
+    with contextlib.suppress(StoreUnavailableError, OSError, TimeoutError):
+        async with asyncio.timeout(LOOK_SECONDS):
+            await catch_up.look()
 
 
 def _refuse_unknown_gateways(settings: Settings, running: Settings) -> None:

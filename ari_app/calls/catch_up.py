@@ -25,7 +25,7 @@ from ari_app.pbx.ledger import CelRow, Place, follow_cel
 from ari_app.recovery.events import CallAnswered, Event
 from ari_app.recovery.policy import Policy
 from ari_app.runtime.recorder import Recorder
-from ari_app.store import bookmarks, journal
+from ari_app.store import bookmarks, journal, lost_time
 from ari_app.store.db import Database, Store
 
 log = structlog.get_logger("catch_up")
@@ -67,6 +67,8 @@ class CatchUp:
         self._reached: dict[str, tuple[datetime, str]] = {}
         self._there: tuple[frozenset[str], datetime] | None = None
         self._wake = asyncio.Event()
+        self._began = clock.now()
+        self._complete = False
 
     def asterisk_has(self, channel_ids: frozenset[str]) -> None:
         """Just now these were all the channels: calls without one of them are over, even if Asterisk died before saying so."""
@@ -103,6 +105,9 @@ class CatchUp:
         if place is not None and place != self._saved:
             await self._store.write(lambda db: bookmarks.put(db, BOOKMARK, str(place)))
             self._saved = place
+        if not self._complete and all(events[-1].at >= self._began for events in self._over.values()):
+            await self._store.write(lost_time.judged)
+            self._complete = True
         return caught
 
     # ------------------------------------------------------------------------------------------------------------ reading

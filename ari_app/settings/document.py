@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from ari_app.settings.backups import BackupSection
 from ari_app.settings.brokerage import AgentSection, Brokerage, GroupSection, OfficeSection, Schedule
 from ari_app.settings.calling import CadenceSection, CallbackSection, PromptSection, VoiceSection
 from ari_app.settings.delivery import CrmSection, EmailSection, LogSection, WebSection
@@ -50,5 +51,6 @@ class Document(Telephony):
 
     email: EmailSection | None = None
     crm: dict[Name, CrmSection] = Field(default_factory=dict)
+    backup: BackupSection = BackupSection()
     web: WebSection = WebSection()
     log: LogSection = LogSection()

@@ -19,7 +19,7 @@ from pathlib import Path
 from sqlite_utils import Database
 
 from ari_app.errors import StoreDamagedError, StoreError, StoreUnavailableError
-from ari_app.store.db import PRIVATE, connect, refuse_newer, restoring, translating
+from ari_app.store.db import PRIVATE, connect, prepare, refuse_newer, restoring, translating
 from ari_app.store.schema import migrations
 
 PREFIX = "ringback-"
@@ -117,6 +117,17 @@ def _count(db: Database, path: Path) -> dict[str, int]:
     if not set(_OURS) <= set(names):
         raise StoreDamagedError(str(path), "there are no books of Ringback in it")
     return {name: int(db.execute(f'SELECT count(*) FROM "{name}"').fetchone()[0]) for name in names}  # noqa: S608
+
+
+def open_books(path: Path, folder: Path, at: datetime) -> None:
+    """The books at ``path``, made or brought up to date if need be; before tables change, a copy goes to ``folder``.
+
+    Raises StoreError: nothing was changed. Books that are gone while there are copies of them are not made anew.
+    """
+    if not path.exists() and not restoring(path).exists() and (kept := in_folder(folder)):
+        where = f"there are no books here, and {len(kept)} backup(s) of them in {folder}"
+        raise StoreDamagedError(str(path), f"{where}: run 'ringback restore', or move them away to begin anew")
+    prepare(path, lambda: take(path, folder, at, before_upgrade=True))
 
 
 # ------------------------------------------------------------------------------------------------------------------ keeping

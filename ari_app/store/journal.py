@@ -15,7 +15,10 @@ from ari_app.recovery.events import Event, Facts
 from ari_app.recovery.intake import Known
 from ari_app.recovery.lead import Lead
 from ari_app.recovery.values import E164, LeadId
+from ari_app.store import bookmarks
 from ari_app.store.rows import dump, instant, parse, stamp
+
+_LEADS_TAKEN = "leads_taken"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +90,43 @@ def explain(db: Database, seq: int, lead_id: LeadId | None, decisions: tuple[Dec
 def add_lead(db: Database, office: str, number: E164 | None, at: datetime) -> LeadId:
     """A new lead's id; ``save`` fills it in."""
     cursor = db.execute(
-        "INSERT INTO leads (number, office, stage, opened_at, touched_at, body) VALUES (?, ?, '', ?, ?, '')",
-        [number, office, stamp(at), stamp(at)],
+        "INSERT INTO leads (id, number, office, stage, opened_at, touched_at, body)"
+        " SELECT max(coalesce((SELECT max(id) FROM leads), 0),"
+        "   coalesce((SELECT CAST(value AS INTEGER) FROM bookmarks WHERE name = ?), 0)) + 1, ?, ?, '', ?, ?, ''",
+        [_LEADS_TAKEN, number, office, stamp(at), stamp(at)],
     )
     assert cursor.lastrowid is not None
     return LeadId(cursor.lastrowid)
+
+
+def leap(db: Database, source_id: str, seq: int, lead_id: int) -> None:
+    """Give the event a number behind ``seq``, and let no new lead have an id up to ``lead_id``.
+
+    For books that were restored: what was made of the numbers that are lost, ids of effects and leads at CRMs and mail
+    servers among them, must not be made a second time of others.
+    """
+    db.execute("UPDATE events SET seq = max(seq, ?) WHERE source_id = ?", [seq + 1, source_id])
+    bookmarks.put(db, _LEADS_TAKEN, str(lead_id))
+
+
+def last_seq(db: Database) -> int:
+    """The number of the newest event; 0 when there is none."""
+    return int(db.execute("SELECT coalesce(max(seq), 0) FROM events").fetchone()[0])
+
+
+def last_lead(db: Database) -> int:
+    """The id of the newest lead; 0 when there is none."""
+    return int(db.execute("SELECT coalesce(max(id), 0) FROM leads").fetchone()[0])
+
+
+def open_leads(db: Database) -> list[LeadId]:
+    """Leads whose plan is not over, or that wait for an order of theirs."""
+    query = (
+        "SELECT id FROM leads INDEXED BY leads_open WHERE stage <> 'idle'"
+        " UNION SELECT lead_id FROM outbox WHERE status IN ('todo', 'doing') AND lead_id IS NOT NULL"
+        " AND kind IN ('text', 'callback') ORDER BY 1"
+    )
+    return [LeadId(row[0]) for row in db.execute(query).fetchall()]
 
 
 def save(db: Database, lead: Lead, at: datetime) -> None:

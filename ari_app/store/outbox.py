@@ -172,6 +172,28 @@ _WITH_STATUS = f"SELECT {_COLUMNS} FROM outbox INDEXED BY outbox_{{0}} WHERE sta
 """By the index of the few, where the planner would rather read all that ever were in their order."""
 
 
+def doubt_unbegun(db: Database, kinds: Sequence[str], at: datetime, why: str) -> int:
+    """Of restored books: orders of these kinds that had not begun then may have been carried out since. How many there are.
+
+    They are ``doing`` from now on, which the next start takes for what it is: begun, and nobody knows how it ended.
+    """
+    marks = ", ".join("?" for _ in kinds)
+    ids = db.execute(f"SELECT id FROM outbox WHERE status = 'todo' AND kind IN ({marks})", list(kinds)).fetchall()  # noqa: S608
+    for (effect_id,) in ids:
+        db.execute("UPDATE outbox SET status = 'doing', last_error = ? WHERE id = ?", [why, effect_id])
+        _log(db, EffectId(effect_id), at, "doing", why)
+    return len(ids)
+
+
+def texted_since(db: Database, since: datetime) -> list[tuple[E164, str]]:
+    """Numbers, each with the office, to which text-backs were ordered since then."""
+    query = (
+        "SELECT DISTINCT number, json_extract(body, '$.office') FROM outbox"
+        " WHERE kind = 'text' AND purpose = 'text_back' AND created_at > ? AND number IS NOT NULL"
+    )
+    return [(E164(number), str(office)) for number, office in db.execute(query, [stamp(since)]).fetchall()]
+
+
 def unfinished(db: Database) -> list[Order]:
     """Orders that are ``doing``: at start, what a dead process had begun."""
     return _readable(db.execute(_WITH_STATUS.format("doing")).fetchall())
