@@ -318,9 +318,21 @@ class CallSession:
                 originator=self.setup.call_id,
             )
         except AriError as error:
-            # 500 "Allocation failed" is a phone that is not registered.
+            # 500 "Allocation failed" is a phone that is not registered; 400, most often, a caller who is not there any more.
             self._log.info("phone_unreachable", phone=phone, error=str(error))
+            if await self._caller_has_gone():
+                self._queue.put_nowait(CallerGone(**self._moment()))
             self._queue.put_nowait(LegEnded(**self._moment(), leg=leg, end=LegEnd.UNREACHABLE))
+
+    async def _caller_has_gone(self) -> bool:
+        """Whether a hang-up is on its way to us: who gave up is not to be taken for one whom no phone could be rung for."""
+        try:
+            await self._ari.channels.get(self.setup.call_id)
+        except NotFoundError:
+            return True
+        except AriError:
+            return False
+        return False
 
     async def _hang_up(self, channel: str, reason: HangupReason) -> None:
         with contextlib.suppress(NotFoundError):  # it is gone already, which is what was wanted
