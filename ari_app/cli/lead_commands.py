@@ -12,8 +12,9 @@ import orjson
 from rich.table import Table
 
 from ari_app import numbering
-from ari_app.app import database_path
+from ari_app.app import backup_plan, database_path
 from ari_app.cli.context import Cli, as_json, pass_cli, print_json
+from ari_app.clock import SystemClock
 from ari_app.crm.port import payload
 from ari_app.errors import NotDoneError
 from ari_app.notify.email import is_address
@@ -25,7 +26,8 @@ from ari_app.recovery.values import E164, Intent, LeadId, Progress
 from ari_app.settings.compiling import compile_policy
 from ari_app.settings.document import Document
 from ari_app.store import journal, reports
-from ari_app.store.db import Database, InlineStore, prepare
+from ari_app.store.backup import open_books
+from ari_app.store.db import Database, InlineStore
 from ari_app.store.people import Person, import_people
 from ari_app.store.replay import rebuild
 
@@ -217,7 +219,7 @@ def import_command(cli: Cli, file: Path) -> None:
     """Take over a CSV with the columns number, name, email and blocked (yes or no). All of it, or nothing."""
     found = _read_people(file, cli.settings.policy.region)
     path = database_path(cli.settings)
-    prepare(path)
+    open_books(path, backup_plan(cli.settings).folder, SystemClock().now())
     store = InlineStore(path)
     try:
         count = asyncio.run(store.write(lambda db: import_people(db, found)))

@@ -9,10 +9,12 @@ import click
 
 from ari_app.cli.attach_command import attach
 from ari_app.cli.audit_command import audit_command
+from ari_app.cli.backup_commands import backup, restore
 from ari_app.cli.context import Cli
 from ari_app.cli.doctor_command import doctor
 from ari_app.cli.failures import sentences
 from ari_app.cli.lead_commands import ack, close, lead, leads, optout, people, replay
+from ari_app.cli.outbox_commands import outbox
 from ari_app.cli.pbx_commands import pbx
 from ari_app.cli.server_commands import reload, run, status
 from ari_app.cli.settings_commands import check, explain, schema
@@ -75,6 +77,9 @@ for command in (
     close,
     optout,
     people,
+    outbox,
+    backup,
+    restore,
     audit_command,
     doctor,
     attach,

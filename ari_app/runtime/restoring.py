@@ -116,4 +116,4 @@ def _bar(db: Database, taken_at: datetime, at: datetime, found: Salvage) -> int:
 def _leap(known: int, last: int | None, at_most: int) -> int:
     """How far the lost numbers may have come. What a damaged file says is believed within reason, and not to the last."""
     bound = known + at_most
-    return min(bound, last + MARGIN) if last is not None and known <= last <= bound else bound
+    return bound if last is None or last > bound else min(bound, max(known, last) + MARGIN)

@@ -20,6 +20,7 @@ from sqlite_utils import Database
 
 from ari_app.errors import StoreDamagedError, StoreError, StoreUnavailableError
 from ari_app.store.db import PRIVATE, connect, prepare, refuse_newer, restoring, translating
+from ari_app.store.rows import instant
 from ari_app.store.schema import migrations
 
 PREFIX = "ringback-"
@@ -79,7 +80,8 @@ def copy(source: Path, target: Path) -> Contents:
 
     Raises StoreUnavailableError, StoreDamagedError, StoreVersionError, OSError.
     """
-    target.unlink(missing_ok=True)
+    for suffix in ("", "-wal", "-shm", "-journal"):  # of an attempt before; a log would be replayed into what comes
+        target.with_name(target.name + suffix).unlink(missing_ok=True)
     os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, PRIVATE))
     with contextlib.closing(connect(source, readonly=True)) as db, translating(source):
         # All that is read from here on, the copying included, is of this moment.
@@ -164,6 +166,30 @@ def last_good(folder: Path) -> tuple[Backup | None, list[StoreError]]:
 
 
 # ------------------------------------------------------------------------------------------------------------- putting back
+def named(path: Path) -> Backup:
+    """A copy that a person names; whatever it is called, it says itself when it was taken.
+
+    Raises StoreUnavailableError for a file that does not.
+    """
+    if _NAME.fullmatch(path.name):
+        return Backup(path, _taken_at(path), "-before-upgrade" in path.name)
+    newest = inspect(path).newest_event
+    if newest is None:
+        raise StoreUnavailableError(f"{path}: neither its name nor an event in it says when it was taken")
+    return Backup(path, instant(newest), before_upgrade=False)
+
+
+def finish(draft: Path, whole: Path) -> None:
+    """Give what was worked on its name, once it is on the disk as one file. Raises StoreUnavailableError."""
+    with contextlib.closing(connect(draft)) as db, translating(draft):
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        db.execute("PRAGMA journal_mode = DELETE")
+    with _failing_as(draft.parent):
+        _sync(draft)
+        os.rename(draft, whole)
+        _sync_folder(whole.parent)
+
+
 def put_in_place(path: Path, aside: str) -> Path | None:
     """Put ``restoring(path)`` in the place of the books, and those aside under a name that ends in ``aside``: its path.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -63,4 +64,32 @@ def orders(db: Database, lead_id: LeadId) -> list[OrderRow]:
             id_, kind, purpose, status, attempts, instant(made), None if done is None else instant(done), ref, error
         )
         for id_, kind, purpose, status, attempts, made, done, ref, error in db.execute(query, [lead_id]).fetchall()
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class StandingRow:
+    """An order with the lead and the number that it is for."""
+
+    order: OrderRow
+    lead_id: int | None
+    number: str | None
+
+
+def standing(db: Database, statuses: Sequence[str], limit: int) -> list[StandingRow]:
+    """Orders in these states, the newest first."""
+    marks = ", ".join("?" for _ in statuses)
+    columns = "id, kind, purpose, status, attempts, created_at, settled_at, ref, last_error, lead_id, number"
+    query = f"SELECT {columns} FROM outbox WHERE status IN ({marks}) ORDER BY n DESC LIMIT ?"  # noqa: S608
+    return [
+        StandingRow(
+            OrderRow(
+                id_, kind, purpose, status, attempts, instant(made), None if done is None else instant(done), ref, error
+            ),
+            lead_id,
+            number,
+        )
+        for id_, kind, purpose, status, attempts, made, done, ref, error, lead_id, number in db.execute(
+            query, [*statuses, limit]
+        ).fetchall()
     ]
