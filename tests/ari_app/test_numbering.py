@@ -91,6 +91,14 @@ def test_nothing_that_comes_from_the_network_breaks_the_look_up(written: str, re
     assert isinstance(canonical(written, region), str)
 
 
+def test_a_national_plan_that_goes_beyond_e164_gives_no_number() -> None:
+    assert classify("+4933710628487299", "DE").kind is NumberKind.MALFORMED, "sixteen digits"
+
+
+def test_what_lies_in_no_country_lies_in_no_zone() -> None:
+    assert zones(e164("+9991234567")) == ()
+
+
 @pytest.mark.parametrize("dialled", ["101", "*97", "s", "", "harbor", "12", "911"])
 def test_what_was_dialled_stays_as_it_is_when_it_is_no_number(dialled: str) -> None:
     assert canonical(dialled, "US") == dialled

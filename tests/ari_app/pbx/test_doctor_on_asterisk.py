@@ -98,3 +98,32 @@ async def test_a_user_who_may_only_look_is_a_failure(asterisk: TestPbx, tmp_path
     assert findings["ARI rights"] == Finding(
         "ARI rights", Grade.FAILURE, "the user is read-only", "set read_only=no for it in ari.conf"
     )
+
+
+def watching(pbx: TestPbx, folder: Path, password: str, port: int | None = None) -> Settings:
+    """The office whose calls are watched through AMI of this PBX."""
+    manager = pbx.telephony.pbx.manager
+    section = (
+        f"pbx: {{mode: watch, managed: false, ami: {{port: {port or pbx.telephony.pbx.ami.port}}},"
+        f" manager: {{user: {manager.user}, secret: {{file: ami-password}}}}}}\n"
+    )
+    (folder / "ami-password").write_text(password)
+    return office.settings(folder, text=office.OFFICE + section)
+
+
+async def managing(settings: Settings) -> Finding:
+    [finding] = [finding async for finding in doctor._watched(settings)]
+    return finding
+
+
+async def test_ami_is_examined_where_calls_are_watched(asterisk: TestPbx, tmp_path: Path) -> None:
+    well = await managing(watching(asterisk, tmp_path, asterisk.secrets.manager))
+    assert well.grade is Grade.OK, well
+    assert well.found.startswith("version ")
+    refused = await managing(watching(asterisk, tmp_path, "wrong"))
+    away = await managing(watching(asterisk, tmp_path, "x", free_port()))
+    for finding in (refused, away):
+        assert finding.grade is Grade.FAILURE
+        assert finding.mend == "ringback attach --check says what is missing"
+    assert refused.found != away.found
+    assert [finding async for finding in doctor._watched(at(asterisk, tmp_path))] == []
