@@ -278,3 +278,6 @@ _READERS: Mapping[str, Callable[[Headers], AmiEvent]] = {
         _number(headers, "seconds"),
     ),
 }
+
+HEARD = frozenset(_READERS)
+"""The events that mean something here, in lower case: what the AMI user has to be sent."""

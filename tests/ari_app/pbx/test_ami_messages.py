@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ari_app.pbx.ami_messages import (
+    HEARD,
     LONGEST_VALUE,
     AmiChannel,
     BridgeEntered,
@@ -119,6 +122,17 @@ def test_what_is_missing_or_wrong_is_named(headers: Headers, why: str) -> None:
     with pytest.raises(MalformedEventError) as caught:
         parse_event(headers)
     assert str(caught.value) == why
+
+
+def test_the_filter_that_we_hand_out_lets_everything_through_that_we_look_at() -> None:
+    snippet = Path(__file__).parents[3] / "asterisk" / "attach" / "manager_custom.conf"
+    filters = re.findall(r"^eventfilter = (.*)$", snippet.read_text(encoding="utf-8"), re.MULTILINE)
+    for name in HEARD - {"newexten", "status"}:  # those by their application, and on request
+        assert any(re.search(one, f"Event: {name}\r\n", re.IGNORECASE) for one in filters), name
+    for application in ("Dial", "RetryDial", "Queue", "FollowMe", "VoiceMail"):
+        newexten = f"Event: Newexten\r\nApplication: {application}\r\n"
+        assert any(re.search(one, newexten) for one in filters), application
+    assert not any(re.search(one, "Event: VarSet\r\nVariable: X\r\n") for one in filters)
 
 
 def test_a_channel_knows_its_technology_and_endpoint() -> None:
