@@ -122,6 +122,14 @@ class Draft:
         for channel in channels:
             self.order(SetConsent(number=number, channel=channel, state=state, source=source))
 
+    def take_back_held_text(self, by: str) -> None:
+        """A person has taken the lead: a text that still waits for the morning would only disturb (ELG-07)."""
+        if self.lead.text is Progress.PENDING and self.lead.stage is not Stage.TEXTING:
+            why = f"{by} took the lead before the text was due"
+            self.explain("text", "cancelled", "ELG-07", why)
+            self.order(CancelPending(kinds=("text",), why=why))
+            self.lead = replace(self.lead, text=Progress.CANCELLED)
+
     def stop_plan(self, why: str) -> None:
         """End the plan: take back what has not begun, forget the timers."""
         lead = self.lead

@@ -118,6 +118,7 @@ def _apply(draft: Draft, event: Event) -> None:
             _timer(draft, kind)
         case LeadAcknowledged(by=by):
             draft.lead = replace(draft.lead, acknowledged_by=by)
+            draft.take_back_held_text(by)
             draft.push_again()
         case LeadClosed(by=by):
             draft.stop_plan(f"closed by {by}")
