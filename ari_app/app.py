@@ -255,7 +255,8 @@ class Application:
             dispatcher.drain()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(DRAIN_SECONDS):
-                    await asyncio.gather(dispatching, supervisor.idle())
+                    await dispatching  # a callback that is answered now is a conversation from here on
+                    await supervisor.idle()
             dispatching.cancel()
             for gateway in gateways.values():
                 await gateway.stop()

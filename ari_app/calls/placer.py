@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -27,6 +28,8 @@ log = structlog.get_logger("callback")
 
 AGAIN = timedelta(seconds=2)
 """How soon a callback is tried again whose person is on the line with us."""
+LAST_WORDS_SECONDS = 2.0
+"""How long a conversation that is broken off waits for the books."""
 _WEBSOCKET_SINCE = {20: AsteriskVersion(20, 18), 22: AsteriskVersion(22, 8), 23: AsteriskVersion(23, 2)}
 """The first release of each branch whose media WebSocket can be relied on (JSON control, no calls ended by pings)."""
 
@@ -112,11 +115,18 @@ class CallbackPlacer:
 
     async def _talk(self, session: CallbackSession, facts: asyncio.Queue[Event | None]) -> None:
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._supervisor.write_down(facts))
+            writing = group.create_task(self._supervisor.write_down(facts))
             try:
                 await session.talk()
             except Exception:
                 log.exception("callback_defect", outbox_id=session.effect_id)
+            except asyncio.CancelledError:
+                # Told to end in the middle of it: how it ended is still written down.
+                facts.put_nowait(None)
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(LAST_WORDS_SECONDS):
+                        await asyncio.shield(writing)
+                raise
             finally:
                 facts.put_nowait(None)
                 self._supervisor.disown(session)
