@@ -156,7 +156,7 @@ class Smsc:
         self._receipts = receipts
         self._server = smpp34.Server("127.0.0.1", port, system_id="smsc")
         self._clients: list[smpp34.Esme] = []
-        self._unanswered: list[smpp34.SubmitSmEvent] = []
+        self._unanswered: list[tuple[WireText, smpp34.SubmitSmEvent]] = []
         self._serving: asyncio.Task[None] | None = None
         self._receipting: set[asyncio.Task[None]] = set()
 
@@ -210,7 +210,15 @@ class Smsc:
         elif isinstance(answer, int):
             event.reject(answer)
         else:
-            self._unanswered.append(event)
+            self._unanswered.append((text, event))
+
+    def accept_all(self) -> None:
+        """Answer late what has had no answer."""
+        for text, event in self._unanswered:
+            event.accept(text.message_id)
+            if self._receipts:
+                self._later(self.receipt(text))
+        self._unanswered = []
 
     def _later(self, work: Coroutine[Any, Any, None]) -> None:
         """Beside the serving: a receipt is answered when Ringback has stored it, and texts go on meanwhile."""
@@ -310,7 +318,7 @@ class Stage:
             "web_port": free_port(),
             "http_port": free_port(),
             "ami_port": free_port(),
-            "sip_port": free_port(socket.SOCK_DGRAM),
+            "sip_port": free_port(socket.SOCK_DGRAM, also=socket.SOCK_STREAM),
             "carrier_port": free_port(socket.SOCK_DGRAM),
         }
         if smsc is not None:

@@ -21,6 +21,8 @@ class TcpProxy:
         self._open.set()
         self.refusing = False
         self.accepted = 0
+        self.brought = 0
+        """Octets that the far side has sent and that were handed on."""
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
@@ -76,7 +78,7 @@ class TcpProxy:
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._pump(reader, far_writer))
-                group.create_task(self._pump(far_reader, writer))
+                group.create_task(self._pump(far_reader, writer, counted=True))
         except* OSError:
             pass
         finally:
@@ -84,9 +86,10 @@ class TcpProxy:
                 each.transport.abort()
                 self._writers.discard(each)
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, counted: bool = False) -> None:
         while data := await reader.read(65536):
             await self._open.wait()
             writer.write(data)
             await writer.drain()
+            self.brought += len(data) if counted else 0
         raise ConnectionResetError("one side has closed")
