@@ -1,0 +1,92 @@
+"""Asterisk restarted, unheard behind a half-open link, and with our application in the hands of another client."""
+
+from __future__ import annotations
+
+import pytest
+
+from ari_app.pbx.ari import Ari
+from tests.e2e.brokerage import MAIN, NO_TEXT, Brokerage
+from tests.e2e.crash.fragile import Fragile
+from tests.e2e.scenes import missed_call, settled, verdict
+from tests.support.waiting import until
+
+pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
+
+
+async def test_asterisk_restarted_under_ringing_and_talking_people_leaves_one_verdict_for_each_and_calls_go_on(
+    fragile: Fragile, caller: str, new_number: object
+) -> None:
+    brokerage = fragile.brokerage
+    assert callable(new_number)
+    talking, later = new_number(), new_number()
+    async with (
+        brokerage.desk_phone("101") as desk,
+        brokerage.mobile(talking) as talker,
+        brokerage.mobile(caller) as ringing,
+    ):
+        talker.call(brokerage.dial(NO_TEXT))
+        await desk.heard("incoming")
+        desk.answer()
+        await talker.heard("answered")
+        await brokerage.event("CallAnswered", caller=talking)
+        ringing.call(brokerage.dial("+13055550102"))  # 101 is on the phone; 102 is not there; so the ringing is 101's
+        await desk.heard("incoming")
+        before = fragile.log_end
+        fragile.kill_asterisk()
+        await until(lambda: fragile.said("asterisk_lost", after=before), within=15.0, what="the loss to be noticed")
+        await brokerage.start_pbx()
+        await until(lambda: fragile.said("asterisk_connected", after=before), within=15.0, what="the new connection")
+        assert fragile.said("asterisk_restarted", after=before) == 1
+        for number in (talking, caller):
+            await until(lambda number=number: verdict(brokerage, number), within=15.0, what="the verdict")  # type: ignore[misc]
+    assert verdict(brokerage, talking) == ["answered"] or verdict(brokerage, talking) == ["dropped"]
+    assert len(verdict(brokerage, caller)) == 1
+    async with missed_call(brokerage, later) as mobile:
+        mobile.hang_up()
+        await settled(brokerage, later, "text")
+    assert len(brokerage.smsc.to(later)) == 1
+    assert len(brokerage.smsc.to(caller)) <= 1
+    assert brokerage.smsc.to(talking) == []
+
+
+async def test_a_link_that_is_cut_without_a_word_is_noticed_and_a_call_that_came_meanwhile_is_found(
+    fragile: Fragile, caller: str
+) -> None:
+    brokerage, before = fragile.brokerage, fragile.log_end
+    async with brokerage.mobile(caller) as mobile:
+        fragile.ari.freeze()
+        mobile.call(brokerage.dial(MAIN))  # Asterisk takes us for being there, and gives us the call
+        await until(lambda: fragile.said("asterisk_lost", after=before), within=20.0, what="the silence to be noticed")
+        assert "asterisk" not in brokerage.well()
+        fragile.ari.cut()
+        fragile.ari.thaw()
+        await until(lambda: "asterisk" in brokerage.well(), within=20.0, what="the new connection")
+        await until(lambda: verdict(brokerage, caller), within=20.0, what="the verdict")
+        mobile.hang_up()
+        await settled(brokerage, caller, "text")
+    assert len(verdict(brokerage, caller)) == 1
+    assert len(brokerage.smsc.to(caller)) == 1
+
+
+async def test_another_client_that_takes_our_application_is_loud_and_is_followed_when_it_leaves(
+    fragile: Fragile, caller: str
+) -> None:
+    brokerage, before = fragile.brokerage, fragile.log_end
+    async with _rival(brokerage) as rival, await rival.http.open_events(rival.application, close_within=0.5):
+        await until(lambda: fragile.said("stasis_application_taken", after=before), what="the error in the log")
+        assert b'"level": "error"' in brokerage.log_path.read_bytes()[before:]
+        assert "asterisk" not in brokerage.well()
+        assert brokerage.process is not None
+        assert brokerage.process.returncode is None, "texts and the ledger still need it"
+    await until(lambda: "asterisk" in brokerage.well(), within=30.0, what="ours again")
+    async with missed_call(brokerage, caller) as mobile:
+        mobile.hang_up()
+        await settled(brokerage, caller, "text")
+
+
+def _rival(brokerage: Brokerage) -> Ari:
+    """Another program with the same application and password."""
+    pbx = brokerage.settings.document.pbx
+    password = brokerage.settings.secrets().resolve("ari", pbx.ari.secret)
+    url = f"http://127.0.0.1:{brokerage.ports['http_port']}"
+    return Ari(url, pbx.ari.user, password, application=pbx.app)

@@ -1,0 +1,61 @@
+"""The process itself: told to end, and standing still."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+
+import pytest
+
+from tests.e2e.brokerage import MAIN
+from tests.e2e.crash.fragile import Fragile
+from tests.e2e.scenes import called_back, missed_call, settled, verdict
+from tests.support.waiting import until
+
+pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
+
+
+async def test_told_to_end_in_the_middle_of_a_callback_it_finishes_the_conversation_and_exits_with_0(
+    fragile: Fragile, caller: str
+) -> None:
+    brokerage, before = fragile.brokerage, fragile.log_end
+    async with called_back(brokerage, caller) as call:
+        async with asyncio.TaskGroup() as group:
+            ending = group.create_task(brokerage.stop_ringback(signal.SIGTERM, within=40.0))
+            await until(lambda: fragile.said("draining", after=before), what="the drain")
+            call.mobile.press("2")
+            await call.mobile.heard("ended", within=20.0)
+        assert ending.result() == 0
+    ended = brokerage.events("CallbackEnded", lead=call.lead)
+    assert [(event.body["end"], event.body["intent"]) for event in ended] == [("completed", "selling")]
+    await brokerage.start_ringback()
+    await until(lambda: brokerage.hook.about(caller), within=20.0, what="the push")
+    assert len(brokerage.smsc.to(caller)) == 1
+
+
+async def test_standing_still_for_ten_seconds_it_takes_an_answer_for_an_answer_and_doubts_no_text(
+    fragile: Fragile, caller: str, new_number: object
+) -> None:
+    brokerage, smsc = fragile.brokerage, fragile.brokerage.smsc
+    assert callable(new_number)
+    texted = new_number()
+    smsc.answer = lambda _: None
+    async with missed_call(brokerage, texted) as missed, brokerage.desk_phone("101") as desk:
+        await until(lambda: smsc.to(texted), what="the submit_sm")
+        async with brokerage.mobile(caller) as mobile:
+            mobile.call(brokerage.dial(MAIN))
+            await desk.heard("incoming")
+            with fragile.stopped():
+                desk.answer()
+                smsc.accept_all()
+                await brokerage.talk(10.0)  # three rings are 2.4 s, the SMSC's time to answer is 2 s
+            await mobile.heard("answered", within=15.0)
+            await brokerage.talk(2.0)
+            mobile.hang_up()
+            await brokerage.event("CallClosed", caller=caller)
+        missed.hang_up()
+        sent = await settled(brokerage, texted, "text")
+    assert verdict(brokerage, caller) == ["answered"]
+    assert smsc.to(caller) == []
+    assert sent.body["outcome"] == "done"
+    assert len(smsc.to(texted)) == 1
