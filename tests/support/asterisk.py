@@ -59,7 +59,7 @@ class TestPbx:
     ) -> TestPbx:
         """Renders one into ``base``. ``trunk`` and ``pbx`` are further keys of those sections of the settings."""
         host = find_asterisk(progress=print, suite=suite or os.environ.get("RINGBACK_TEST_SUITE"))
-        http, ami, sip, carrier_port = _free_ports(4)
+        http, ami, sip, carrier_port = free_ports(4)
         rtp = 20000 + (os.getpid() * 200) % 12000
         telephony = Telephony.model_validate(
             {
@@ -149,7 +149,7 @@ class TestPbx:
         return [row.split()[0] for row in rows if row.strip()]
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
     """Ports that are free for TCP and UDP, below those that the kernel gives to outgoing connections."""
     found: list[int] = []
     for offset in range(8000):

@@ -20,6 +20,7 @@ from ari_app.pbx.host import AsteriskHost, find_asterisk
 from ari_app.pbx.modules import GROUPS
 from ari_app.pbx.process import AsteriskProcess
 from ari_app.settings.pbx import Pbx
+from tests.support.asterisk import free_ports
 from tests.support.phones import Phone
 from tests.support.ports import free_port
 
@@ -150,7 +151,9 @@ def foreign_pbx(*, attach: bool = True) -> Iterator[ForeignPbx]:
     """One in a folder of its own, started; stopped and removed at the end."""
     base = Path(tempfile.mkdtemp(prefix="ringback-foreign-"))
     base.chmod(0o711)
-    pbx = ForeignPbx(find_asterisk(progress=print, suite=os.environ.get("RINGBACK_TEST_SUITE")), PbxFolders(base))
+    host = find_asterisk(progress=print, suite=os.environ.get("RINGBACK_TEST_SUITE"))
+    ami, http, sip, carrier = free_ports(4)
+    pbx = ForeignPbx(host, PbxFolders(base), ami, http, sip, carrier)
     try:
         pbx.render(attach=attach)
         pbx.start()
