@@ -183,6 +183,8 @@ class Recorder:
             refusal = intake.why_no_lead(event, facts)
             decisions = (*decisions, *([] if refusal is None else [refusal]))
         decisions = (*decisions, *self._apply(db, seq, lead_id, event.at, step.effects))
+        for to in _contacted(step.effects):
+            pace.add(db, event.at, pace.ALL, policy.limits.alike(to))
         step = replace(step, decisions=decisions)
         if step.lead is not None:
             journal.save(db, step.lead, event.at)
@@ -249,14 +251,11 @@ class Recorder:
                     yield from self._order(db, EffectId(f"{seq}.{worldly}"), lead_id, at, effect)
                     worldly += 1
 
+    @staticmethod
     def _order(
-        self, db: Database, effect_id: EffectId, lead_id: LeadId | None, at: datetime, effect: WorldEffect
+        db: Database, effect_id: EffectId, lead_id: LeadId | None, at: datetime, effect: WorldEffect
     ) -> Iterator[Decision]:
         outbox.add(db, effect_id, lead_id, effect, at)
-        if isinstance(effect, PlaceCallback) or (
-            isinstance(effect, SendText) and effect.purpose is TextPurpose.TEXT_BACK
-        ):
-            pace.add(db, at, pace.ALL, self._in_force.policy.limits.alike(effect.to))
         if not isinstance(effect, SendText) or effect.purpose is not TextPurpose.TEXT_BACK:
             return
         assert effect.window_until is not None
@@ -266,6 +265,15 @@ class Recorder:
             outbox.settle(db, effect_id, "refused", at, None, why)
             log.error("text_refused_by_key", outbox_id=effect_id)
             yield Decision(action="text", outcome="refused", rule="FRQ-01", why=why)
+
+
+def _contacted(effects: tuple[Effect, ...]) -> Iterator[E164]:
+    """Whom we contact on the word of a caller id: answers to a person's own text are none of these."""
+    for effect in effects:
+        if isinstance(effect, PlaceCallback) or (
+            isinstance(effect, SendText) and effect.purpose is TextPurpose.TEXT_BACK
+        ):
+            yield effect.to
 
 
 def settle(db: Database, record: Record, order: Order, outcome: Outcome, at: datetime) -> list[Recorded | None]:

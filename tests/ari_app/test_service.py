@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import shutil
 import socket
@@ -17,7 +16,7 @@ from ari_app.service import ServiceManager
 UNITS = Path(__file__).parent.parent.parent / "scripts" / "deploy"
 
 
-class Stopped(Exception):
+class StoppedError(Exception):
     """Enough has been seen."""
 
 
@@ -32,7 +31,7 @@ class Clock:
     async def pause(self, seconds: float) -> None:
         self.pauses.append(seconds)
         if len(self.pauses) == self.rounds:
-            raise Stopped
+            raise StoppedError
 
 
 @pytest.fixture
@@ -66,7 +65,7 @@ def test_an_abstract_socket_is_reached() -> None:
 async def test_the_watchdog_is_fed_three_times_in_its_time(systemd: socket.socket) -> None:
     manager = ServiceManager({"NOTIFY_SOCKET": systemd.getsockname(), "WATCHDOG_USEC": "30000000"})
     clock = Clock(rounds=2)
-    with pytest.raises(Stopped):
+    with pytest.raises(StoppedError):
         await manager.stay_alive(clock)
     assert clock.pauses == [10.0, 10.0]
     assert [heard(systemd), heard(systemd)] == ["WATCHDOG=1", "WATCHDOG=1"]
@@ -75,7 +74,7 @@ async def test_the_watchdog_is_fed_three_times_in_its_time(systemd: socket.socke
 
 async def test_a_watchdog_of_another_process_is_not_ours(systemd: socket.socket) -> None:
     environment = {"NOTIFY_SOCKET": systemd.getsockname(), "WATCHDOG_USEC": "30000000", "WATCHDOG_PID": "1"}
-    with pytest.raises(Stopped):
+    with pytest.raises(StoppedError):
         await ServiceManager(environment).stay_alive(Clock(rounds=1))
     systemd.setblocking(False)
     with pytest.raises(BlockingIOError):
@@ -87,11 +86,11 @@ async def test_a_watchdog_of_another_process_is_not_ours(systemd: socket.socket)
 async def test_nobody_who_listens_is_no_reason_to_fail(environment: dict[str, str]) -> None:
     manager = ServiceManager(environment)
     manager.tell("READY=1")
-    with pytest.raises(Stopped):
+    with pytest.raises(StoppedError):
         await manager.stay_alive(Clock(rounds=1))
 
 
-async def test_the_units_are_valid_and_lock_the_service_in(tmp_path: Path) -> None:
+def test_the_units_are_valid_and_lock_the_service_in(tmp_path: Path) -> None:
     """systemd reads them as we meant them; where there is no systemd, at least nothing is misspelt into no section."""
     for unit in sorted(UNITS.glob("*.service")):
         text = unit.read_text(encoding="utf-8")
@@ -102,5 +101,5 @@ async def test_the_units_are_valid_and_lock_the_service_in(tmp_path: Path) -> No
         assert all(line.startswith(("#", "[")) or "=" in line for line in text.splitlines() if line), unit.name
     if shutil.which("systemd-analyze"):
         command = ["systemd-analyze", "verify", "--man=no", *map(str, sorted(tmp_path.glob("*.service")))]
-        result = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=False)
+        result = subprocess.run(command, capture_output=True, text=True, check=False)
         assert (result.returncode, result.stderr) == (0, "")
