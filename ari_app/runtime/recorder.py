@@ -183,7 +183,7 @@ class Recorder:
             refusal = intake.why_no_lead(event, facts)
             decisions = (*decisions, *([] if refusal is None else [refusal]))
         decisions = (*decisions, *self._apply(db, seq, lead_id, event.at, step.effects))
-        for to in _contacted(step.effects):
+        for to in _approached(step.effects):
             pace.add(db, event.at, pace.ALL, policy.limits.alike(to))
         step = replace(step, decisions=decisions)
         if step.lead is not None:
@@ -267,7 +267,7 @@ class Recorder:
             yield Decision(action="text", outcome="refused", rule="FRQ-01", why=why)
 
 
-def _contacted(effects: tuple[Effect, ...]) -> Iterator[E164]:
+def _approached(effects: tuple[Effect, ...]) -> Iterator[E164]:
     """Whom we contact on the word of a caller id: answers to a person's own text are none of these."""
     for effect in effects:
         if isinstance(effect, PlaceCallback) or (
