@@ -142,7 +142,13 @@ class Exchange:
 
     def _over(self, call_id: str, *events: Event) -> None:
         self.calls.append(Attended(events))
-        self._tell(call_id, events[-1])
+        verdict = events[-1]
+        assert isinstance(verdict, CallMissed | CallClosed)
+        if verdict.office is not None and verdict.verdict in (*_MISSES, Verdict.ANSWERED):
+            reached = verdict.verdict is Verdict.ANSWERED
+            self._universe.witness.called(verdict.caller, verdict.office, reached=reached)
+        for event in events:  # an answer that was told before is known
+            self._tell(call_id, event)
 
     async def _after_miss(self, common: dict[str, Any], call_id: str) -> None:
         """The caller hears the notice, or a part of it; keys; voicemail; or a phone of the overflow group answers."""
@@ -279,4 +285,4 @@ CALLERS: tuple[str | None, ...] = (
     "+13055550666",  # blocked
     None,
 )
-DIALLED = ("+13055550100", "+13055550107", "+13055550109")
+DIALLED = ("+13055550100", "+13055550107", "+13055550109", "+13055550109")  # two of each office

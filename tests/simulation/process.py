@@ -73,7 +73,6 @@ class Process:
         self._group: asyncio.TaskGroup | None = None
         self._facts: dict[str, asyncio.Queue[Event]] = {}
         self.dead = False
-        self.ready = False
         self.disk = Disk(around.path, universe, self.kill, lambda: self.dead)
         self.in_force = PolicyInForce(variant.policy, variant.text)
         clock = universe.clock
@@ -112,7 +111,6 @@ class Process:
                 await self.recorder.record(event)
             async with asyncio.TaskGroup() as group:
                 self._group = group
-                self.ready = True
                 group.create_task(self._dispatcher.run())
                 group.create_task(self._timers.run())
         except asyncio.CancelledError:

@@ -30,6 +30,7 @@ class Weather:
     poll_seconds: float
     kill_every: float
     kill_at_commit: float
+    kill_when_taken: float
     full_every: float
     carrier_down_every: float
     submit_faults: float
@@ -64,6 +65,7 @@ def forecast(rng: random.Random) -> Weather:
         poll_seconds=rng.choice((600.0, 1800.0, 3600.0)),
         kill_every=every(2.0),
         kill_at_commit=rate(0.01),
+        kill_when_taken=rate(0.1),
         full_every=every(1.5),
         carrier_down_every=every(3.0),
         submit_faults=rate(0.3),

@@ -32,6 +32,8 @@ SLACK_SECONDS = 20 * 60.0
 """How much later than planned a text may leave; so much closer two may come."""
 UNDER_WAY_SECONDS = 7.0
 """The longest that a text is under way from its lane to the carrier: what was said in that time came too late."""
+HEARD_SECONDS = 10.0
+"""By then we have to know that a person was reached: from the call itself, or from the PBX's ledger."""
 _REPLIES = {TextPurpose.STOP_CONFIRMATION: Keyword.STOP, TextPurpose.START_CONFIRMATION: Keyword.START}
 
 
@@ -64,6 +66,7 @@ class Witness:
         self._began: dict[EffectId, float] = {}
         self._said_no: dict[tuple[str, Channel], float] = {}
         self._reached: dict[LeadId, float] = {}
+        self._called: dict[tuple[str, str], tuple[float, bool]] = {}
         self._texts: dict[tuple[str, str], list[Taken]] = {}
         self._all_texts: set[str] = set()
         self._dials: dict[str, list[tuple[EffectId, float]]] = {}
@@ -144,6 +147,11 @@ class Witness:
             self.violated(f"the timer {kind} is pending for lead {lead_id}, whose plan is over")
 
     # -------------------------------------------------------------------------------------------------- every act outside
+    def called(self, number: str | None, office: str, *, reached: bool) -> None:
+        """A call to us is over, or missed: what the person themselves know of it."""
+        if number is not None:
+            self._called[number, office] = (self._seconds, reached)
+
     def began(self, order: Order) -> None:
         """An adapter is given an order."""
         row = self._db.execute("SELECT status, attempts FROM outbox WHERE id = ?", [order.effect_id]).fetchone()
@@ -167,7 +175,7 @@ class Witness:
         if effect.purpose is TextPurpose.TEXT_BACK:
             self._heeds_no(order, effect.to, Channel.TEXT)
             self._one_text_for_each_miss(order, effect)
-            self._not_after_an_answer(order)
+            self._not_after_an_answer(order, effect)
         else:
             self._answers_a_word(effect)
 
@@ -176,7 +184,7 @@ class Witness:
         self.follow()
         self.tell(f"pbx: rings {effect.to} for {order.effect_id}")
         self._heeds_no(order, effect.to, Channel.CALL)
-        self._not_after_an_answer(order)
+        self._not_after_an_answer(order, effect)
         before = self._dials.setdefault(effect.to, [])
         for effect_id, seconds in before:
             if effect_id == order.effect_id:
@@ -221,10 +229,16 @@ class Witness:
         found: int | None = self._db.execute(query, [lead_id, seq]).fetchone()[0]
         return found
 
-    def _not_after_an_answer(self, order: Order) -> None:
-        reached = None if order.lead_id is None else self._reached.get(order.lead_id)
-        if reached is not None and reached < self._began.get(order.effect_id, reached):
+    def _not_after_an_answer(self, order: Order, effect: SendText | PlaceCallback) -> None:
+        began = self._began.get(order.effect_id, 0.0)
+        known = None if order.lead_id is None else self._reached.get(order.lead_id)
+        if known is not None and known < began:
             self.violated(f"{order.kind} {order.effect_id} was begun after the caller had reached a person")
+        at, reached = self._called.get((effect.to, effect.office), (0.0, False))
+        if reached and at + HEARD_SECONDS < began:
+            self.violated(
+                f"{order.kind} {order.effect_id} was begun {began - at:.0f} s after a talk that nobody told us of"
+            )
 
     def _answers_a_word(self, effect: SendText) -> None:
         """Whoever said no still hears that we heard it, and what HELP and START ask for: one text for each of their own."""

@@ -34,7 +34,7 @@ from tests.support.virtual import VirtualClock, run
 
 QUIET_SECONDS = 3 * 86_400.0
 """By then everything has to have come to its end once nothing fails any more: a night's hold, and a plan after it."""
-_WORDS = ("STOP", "stop please", "START", "HELP", "I am buying", "Can I see it on Sunday?", "STOP")
+_WORDS = ("STOP", "stop please", "STOP", "START", "HELP", "I am buying", "Can I see it on Sunday?", "STOP")
 _JUMPS = (-3600.0, 3600.0, -90.0, 90.0, 7200.0)
 MEMORY = Path("/dev/shm")
 """A folder in memory, where a sync costs nothing; where there is none, the usual one for temporary files."""
@@ -209,18 +209,22 @@ class _World:
     async def _person(self, universe: Universe, carrier: Carrier, exchange: Exchange, raw: str | None) -> None:
         """Calls, calls again, and writes."""
         rng = universe.rng
+        usual = rng.choice(pbx.DIALLED)
         for _ in range(rng.choice((1, 2, 3, 4))):
             pause = rng.choice((30.0, 300.0, self._weather.seconds / 2, self._weather.seconds / 2))
             await universe.sleep(rng.uniform(0.0, pause))
             if universe.calm:
                 return
-            if raw is not None and rng.random() < 0.1:
-                carrier.write(raw, rng.choice(pbx.DIALLED), rng.choice(_WORDS))
+            dialled = usual if rng.random() < 0.3 else rng.choice(pbx.DIALLED)
+            if raw is not None and rng.random() < 0.25:
+                carrier.write(raw, dialled, rng.choice(_WORDS))
             else:
-                await exchange.call(raw, rng.choice(pbx.DIALLED))
+                await exchange.call(raw, dialled)
 
     def _read(self, universe: Universe, carrier: Carrier, text: OutboundText) -> None:
-        """Whoever gets a text may answer it."""
+        """The carrier has taken a text, and we may die before we hear so. Whoever gets a text may answer it."""
+        if self._process is not None and universe.chance(self._weather.kill_when_taken):
+            self._process.kill("when a text was taken")
         if universe.chance(0.35):
             universe.spawn(self._answer(universe, carrier, text))
 
