@@ -175,7 +175,8 @@ _WITH_STATUS = f"SELECT {_COLUMNS} FROM outbox INDEXED BY outbox_{{0}} WHERE sta
 def doubt_unbegun(db: Database, kinds: Sequence[str], at: datetime, why: str) -> int:
     """Of restored books: orders of these kinds that had not begun then may have been carried out since. How many there are.
 
-    What is held until later than ``at`` has certainly not been. The others are ``doing`` from now on, which the next start takes for what it is: begun, and nobody knows how it ended.
+    What is held until later than ``at`` has certainly not been. The others are ``doing`` from now on, which the next start
+    takes for what it is: begun, and nobody knows how it ended.
     """
     marks = ", ".join("?" for _ in kinds)
     query = f"SELECT id FROM outbox WHERE status = 'todo' AND not_before <= ? AND kind IN ({marks})"  # noqa: S608

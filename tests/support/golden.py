@@ -10,13 +10,16 @@ from __future__ import annotations
 import asyncio
 import re
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from ari_app.numbering import classify
 from ari_app.recovery import transcript
+from ari_app.recovery.commands import Declined, Drop, Resend
 from ari_app.recovery.events import (
+    BooksRestored,
     CallAnswered,
     CallbackAnswered,
     CallbackEnded,
@@ -44,12 +47,14 @@ from ari_app.recovery.values import (
     Verdict,
     e164,
 )
+from ari_app.runtime.asking import ask
 from ari_app.runtime.facts import kind_of
 from ari_app.runtime.outcome import Done, Failed, InDoubt, Outcome, Refused
 from ari_app.runtime.recorder import PolicyInForce, Recorded, Recorder
 from ari_app.settings.loading import Settings
-from ari_app.store import outbox, timers
+from ari_app.store import lost_time, outbox, timers
 from ari_app.store.db import InlineStore, prepare
+from ari_app.store.lost_time import LostTime
 from tests.support import office
 
 ZONE = ZoneInfo("America/New_York")
@@ -133,8 +138,18 @@ class _Teller:
             assert order is not None, f"no order {effect_id}"
             self._tell(await self._recorder.settle(order, _outcome(status, " ".join(detail))))
             return
+        if name in ("order_resent", "order_dropped"):
+            effect_id, by = re.findall(r"(\d+\.\d+)|by (\S+)", rest)
+            command = (Resend if name == "order_resent" else partial(Drop, note=""))(EffectId(effect_id[0]), by[1])
+            done = await ask(self._recorder, self._clock, command, str(self._count))
+            assert not isinstance(done, Declined), done
+            self._tell(done)
+            return
         event = self._event(name, rest, at)
-        lead = LeadId(1) if isinstance(event, LeadAcknowledged | LeadClosed) else None
+        if isinstance(event, BooksRestored):
+            lost = LostTime(event.taken_at, at, unjudged=False)
+            await self._store.write(lambda db: lost_time.put(db, lost))
+        lead = LeadId(1) if isinstance(event, LeadAcknowledged | LeadClosed | BooksRestored) else None
         recorded = await self._recorder.record(event, lead)
         if recorded is None:
             self._told.append(f"# again, and ignored: {name}")
@@ -183,6 +198,9 @@ class _Teller:
                 return LeadAcknowledged(at=at, source_id=source, by=rest.removeprefix("by "))
             case "lead_closed":
                 return LeadClosed(at=at, source_id=source, by=rest.split(" ")[1], note="")
+            case "books_restored":
+                taken_at = datetime.fromisoformat(rest.removeprefix("as of ").removesuffix(" UTC")).replace(tzinfo=UTC)
+                return BooksRestored(at=at, source_id=source, taken_at=taken_at)
             case "opt_out_recorded":
                 return OptOutRecorded(at=at, source_id=source, number=e164(rest.split(" ")[0]), by="ana", note="")
             case _:
