@@ -74,7 +74,11 @@ def _is_cared_for(witness: Witness, seq: int, lead_id: LeadId | None) -> bool:
         "SELECT 1 FROM events WHERE lead_id = ? AND seq >= ? AND type = 'CallbackEnded'"
         " AND json_extract(body, '$.end') = 'reached_person'"
     )
-    over = "SELECT 1 FROM decisions WHERE lead_id IS ? AND seq >= ? AND outcome IN ('refused', 'skipped') AND action = 'plan'"
+    # FRQ-03 says that a person is told: then that has to be.
+    over = (
+        "SELECT 1 FROM decisions WHERE lead_id IS ? AND seq >= ? AND outcome IN ('refused', 'skipped')"
+        " AND action = 'plan' AND rule <> 'FRQ-03'"
+    )
     return _any(witness, (alerts, ended, talked, over), lead_id, seq)
 
 
