@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from ari_app.calls.catch_up import CONTEXT, channel_event
-from ari_app.calls.hindsight import Account, ChannelEvent, account
+from ari_app.calls.hindsight import Account, ChannelEvent, account, is_inbound
 from ari_app.pbx.ledger import read_cel
 from ari_app.store import journal
 from ari_app.store.db import Database
@@ -72,7 +72,7 @@ def _difference(call: Account, outcome: journal.Outcome | None) -> str | None:
 
 
 def _is_inbound(first: ChannelEvent, context: str, since: datetime) -> bool:
-    return first.context == context and first.uniqueid == first.linkedid and first.at >= since
+    return is_inbound(first, context) and first.at >= since
 
 
 def _ledgers(cel: Path, since: datetime) -> Iterator[Path]:

@@ -16,6 +16,8 @@ from ari_app.recovery.values import Verdict
 
 TOLERANCE_SECONDS = 0.25
 """Calling a phone takes a moment, and Dial's own clock stops a hair early."""
+OURS = "callback-"
+"""How the channels of our own callbacks are named; they enter where carriers' calls do."""
 _DIAL_STATUS = {
     "BUSY": Verdict.BUSY,
     "CHANUNAVAIL": Verdict.UNREACHABLE,
@@ -46,8 +48,8 @@ class Account:
 
     number, dialled: as they came. called_at: the first phone was called; None: no phone was. rang_until: ringing ended.
     answered_by: the phone at which caller and phone were joined. talk_seconds: how long. busy: every phone that was called
-    was busy. unreachable: the dialplan's Dial found no phone that it could call. dial_status: of that Dial, when it rang
-    the phones instead of us.
+    was busy. unreachable: neither the dialplan's Dial nor we found a phone that could be called. dial_status: of that Dial,
+    when it rang the phones instead of us. prompted: we took the caller off ringing, which we do only after a miss.
     """
 
     call_id: str
@@ -62,6 +64,7 @@ class Account:
     busy: bool
     unreachable: bool
     dial_status: str
+    prompted: bool
 
     @property
     def ring_seconds(self) -> float:
@@ -72,12 +75,13 @@ class Account:
 def account(events: Sequence[ChannelEvent], context: str) -> Account | None:
     """The call that ``events``, all of one linkedid and in order, tell of; None when it did not come in by ``context``."""
     first = events[0]
-    if first.kind != "CHAN_START" or first.uniqueid != first.linkedid or first.context != context:
+    if not is_inbound(first, context):
         return None
     caller = [event for event in events if event.uniqueid == first.uniqueid]
     legs = [event for event in events if event.uniqueid != first.uniqueid]
     joined = next((event for event in legs if event.kind == "BRIDGE_ENTER"), None)
     ended_at = events[-1].at
+    prompted = any(event.kind == "ANSWER" and event.application == "Stasis" for event in caller)
     if joined is not None and not any(event.kind == "BRIDGE_ENTER" for event in caller):
         joined = None
     parted = ended_at
@@ -101,9 +105,16 @@ def account(events: Sequence[ChannelEvent], context: str) -> Account | None:
         answered_by=None if joined is None else phone_of(joined.channel),
         talk_seconds=0.0 if joined is None else (parted - joined.at).total_seconds(),
         busy=bool(hangups) and all(_extra(event, "hangupcause") == 17 for event in hangups),
-        unreachable=not called and any(event.application == "Dial" for event in caller),
+        unreachable=not called and (prompted or any(event.application == "Dial" for event in caller)),
+        prompted=prompted,
         dial_status=next((str(_extra(e, "dialstatus") or "") for e in reversed(caller) if e.kind == "HANGUP"), ""),
     )
+
+
+def is_inbound(first: ChannelEvent, context: str) -> bool:
+    """Whether the first event of a linkedid is of a call that came in by ``context``."""
+    began_it = first.kind == "CHAN_START" and first.uniqueid == first.linkedid
+    return began_it and first.context == context and not first.linkedid.startswith(OURS)
 
 
 def verdict(
@@ -123,7 +134,7 @@ def verdict(
         return Verdict.BUSY, rings
     if told.unreachable:
         return Verdict.UNREACHABLE, rings
-    return (Verdict.NO_ANSWER if rings >= entry.rings else Verdict.ABANDONED), rings
+    return (Verdict.NO_ANSWER if told.prompted or rings >= entry.rings else Verdict.ABANDONED), rings
 
 
 def phone_of(channel: str) -> str:

@@ -62,6 +62,31 @@ def test_each_call_has_the_verdict_that_watching_it_would_have_given(
     assert judged(told(index), entry) == expected
 
 
+def prompted(*legs: ChannelEvent) -> Account:
+    """A call that we took ourselves: the prompt was played to the caller."""
+    first, *rest = calls()[MISSED]
+    caller = [event for event in (first, *rest) if event.uniqueid == first.uniqueid]
+    assert any(event.kind == "ANSWER" and event.application == "Stasis" for event in caller)
+    found = account(sorted([*caller, *legs], key=lambda event: event.at), "from-trunk")
+    assert found is not None
+    return found
+
+
+def test_a_caller_who_heard_the_prompt_was_missed_also_where_no_phone_could_ring(entry: NumberEntry) -> None:
+    assert judged(prompted(), entry) == (Verdict.UNREACHABLE, 0)
+
+
+def test_a_caller_who_heard_the_prompt_was_missed_however_short_the_phones_rang(entry: NumberEntry) -> None:
+    ring = next(event for event in calls()[MISSED] if event.uniqueid != event.linkedid and event.kind == "CHAN_START")
+    gone = replace(ring, kind="HANGUP", at=ring.at + timedelta(seconds=1.1))
+    assert judged(prompted(ring, gone), entry) == (Verdict.NO_ANSWER, 1)
+
+
+def test_our_own_callbacks_are_no_calls_that_came_in() -> None:
+    ours = [replace(event, linkedid="callback-4.0", uniqueid="callback-4.0") for event in calls()[MISSED]]
+    assert account(ours, "from-trunk") is None
+
+
 def test_the_numbers_are_those_that_came_with_the_call() -> None:
     assert (told(AWAY_GAVE_UP).number, told(AWAY_GAVE_UP).dialled) == ("+13055550124", "13055550107")
 
@@ -125,7 +150,7 @@ def test_a_call_that_we_lost_while_its_phones_were_busy_is_busy(entry: NumberEnt
 
 
 def test_a_call_that_we_lost_before_any_phone_was_called_was_given_up(entry: NumberEntry) -> None:
-    caller = [event for event in calls()[MISSED] if "leg" not in event.uniqueid]
+    caller = [event for event in calls()[MISSED] if "leg" not in event.uniqueid and event.kind != "ANSWER"]
     call = account(caller, "from-trunk")
     assert call is not None
     assert call.ring_seconds == 0.0
