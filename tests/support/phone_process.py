@@ -191,7 +191,8 @@ class Phone:
             self._respond(call, pj.PJSIP_SC_TEMPORARILY_UNAVAILABLE)
             self.ended.append(call)
             return
-        if self.call is not None or self.settings.get("busy"):
+        # A call that ended in this very poll, with a CANCEL just before this INVITE, keeps nobody busy.
+        if (self.call is not None and self.call not in self.ended) or self.settings.get("busy"):
             self._respond(call, pj.PJSIP_SC_BUSY_HERE)
             self.ended.append(call)
             return
