@@ -238,11 +238,18 @@ class Smsc:
 
     async def text(self, sender: str, recipient: str, body: str) -> None:
         """A person texts the brokerage."""
+        await self.offer(sender, recipient, body)
+
+    async def offer(self, sender: str, recipient: str, body: str) -> int:
+        """As ``text``: the status of the answer, 0 when Ringback has taken it."""
         await until(lambda: self._clients, what="a bound client")
-        await self._deliver(sender, recipient, body)
+        return await self._submit(sender, recipient, body)
 
     async def _deliver(self, sender: str, recipient: str, body: str, esm_class: int = 0) -> None:
-        await self._clients[-1].deliver_sm(
+        await self._submit(sender, recipient, body, esm_class)
+
+    async def _submit(self, sender: str, recipient: str, body: str, esm_class: int = 0) -> int:
+        answer = await self._clients[-1].deliver_sm(
             recipient.removeprefix("+"),
             body.encode("ascii"),
             source_addr=sender.removeprefix("+"),
@@ -252,6 +259,7 @@ class Smsc:
             dest_addr_npi=1,
             esm_class=esm_class,
         )
+        return answer.command_status
 
     def to(self, number: str) -> list[WireText]:
         """The texts that a number got."""
