@@ -31,6 +31,7 @@ from ari_app.dashboard.health import Component, Health
 from ari_app.dashboard.metrics import Metrics
 from ari_app.dashboard.server import WebEdge
 from ari_app.errors import StoreInUseError, StoreUnavailableError
+from ari_app.notify.doubts import Doubts
 from ari_app.notify.email import EmailAdapter, Mailer, MailServer
 from ari_app.notify.gateways import build_gateways, fixed_senders
 from ari_app.notify.texts import TextAdapter, TextInbox
@@ -180,6 +181,7 @@ class Application:
             inbox = TextInbox(recorder, clock, fixed_senders(settings))
             messenger = AriMessenger(ari, lambda: supervisor.connected)
             gateways = build_gateways(settings, clock, messenger, inbox.take, store)
+            doubts = Doubts(store, clock, gateways, fixed_senders(settings), inbox.take)
             sip_inbox = SipInbox(pbx_folders(settings).messages, store, inbox)
             supervisor.on_other = _waker(sip_inbox)
 
@@ -206,7 +208,7 @@ class Application:
             stack.push_async_callback(edge.stop)
             speaking = voice.run(engines, recorder, document.callback.longest)
             await self._run_all(
-                recorder, supervisor, events, gateways, sip_inbox, dispatcher, timers, catch_up, speaking
+                recorder, supervisor, events, gateways, sip_inbox, dispatcher, timers, doubts, catch_up, speaking
             )
 
     async def _run_all(
@@ -218,6 +220,7 @@ class Application:
         sip_inbox: SipInbox,
         dispatcher: Dispatcher,
         timers: TimerLoop,
+        doubts: Doubts,
         catch_up: CatchUp | None,
         speaking: Coroutine[Any, Any, NoReturn],
     ) -> None:
@@ -231,6 +234,7 @@ class Application:
                 group.create_task(self._keep_house(recorder), name="housekeeping"),
                 group.create_task(manager.stay_alive(self._clock), name="watchdog"),
                 group.create_task(self._backups.run(), name="backups"),
+                group.create_task(doubts.run(), name="doubts"),
                 group.create_task(speaking, name="voice"),
             ]
             if self._settings.document.pbx.has_ari:

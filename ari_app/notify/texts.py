@@ -14,15 +14,16 @@ from ari_app.recovery.effects import SendText, TextPurpose
 from ari_app.recovery.events import TextReceived
 from ari_app.runtime.dispatcher import retry_wait
 from ari_app.runtime.outcome import Done, Failed, InDoubt, Outcome, RetryAt
-from ari_app.runtime.receipts import FinalReceipt, apply
+from ari_app.runtime.receipts import Disproven, FinalReceipt, apply
 from ari_app.runtime.recorder import Record, Recorded, Recorder, settle
 from ari_app.store import text_parts
 from ari_app.store.db import Database
 from ari_app.store.outbox import Order
-from sms_gateway import errors
+from sms_gateway import encoding, errors
 from sms_gateway.gateway import Gateway, Lane
 from sms_gateway.messages import InboundText, OutboundText, Receipt
 from sms_gateway.receipts import canonical_id
+from sms_gateway.smpp.compose import user_reference
 
 log = structlog.get_logger("texts")
 
@@ -31,6 +32,8 @@ HANDOVER_SECONDS = 5.0
 """How long a text waits inside its gateway for the bind and its turn; then the outbox has it back."""
 LONGEST_BODY = 4000
 """Characters kept of an inbound text."""
+LONGEST_SEGMENT_OCTETS = 140
+"""3GPP TS 23.040 section 9.2.3.24: what one short message carries; more characters only where they are packed."""
 REDELIVERY = timedelta(days=1)
 """How long carriers keep trying a text; the same words later are a second text."""
 
@@ -72,16 +75,33 @@ class TextAdapter:
         """What a gateway's error means for the outbox: retry only when certainly nothing was taken."""
         now = self._clock.now()
         match error:
-            case errors.InDoubt(accepted=accepted):
-                return InDoubt(str(error), ref=",".join(accepted) or None)
-            case errors.Refused(accepted=accepted) if accepted:
-                return InDoubt(str(error), ref=",".join(accepted))
+            case errors.InDoubt(accepted=accepted, in_doubt=doubtful, not_sent=rest):
+                return _in_doubt(order, error, accepted, len(accepted) + len(doubtful) + len(rest))
+            case errors.Refused(accepted=accepted, not_sent=rest) if accepted:
+                return _in_doubt(order, error, accepted, len(accepted) + 1 + len(rest))
             case errors.Refused(permanent=False) | errors.NotSent():
                 return RetryAt(now + retry_wait(order.attempts), str(error))
             case errors.Throttled(retry_after=wait):
                 return RetryAt(now + timedelta(seconds=wait), str(error))
             case _:
                 return Failed(str(error))
+
+
+def _in_doubt(order: Order, error: Exception, accepted: tuple[str, ...], segments: int) -> InDoubt:
+    """Some segments may be out, and some certainly are."""
+    assert isinstance(order.effect, SendText)
+    ids = tuple(canonical_id(message_id) for message_id in accepted if message_id)
+    ref = ",".join(filter(None, accepted)) or None
+    return InDoubt(str(error), ref=ref, gateway=order.effect.gateway, message_ids=ids, segments=segments)
+
+
+def is_one_segment(body: str) -> bool:
+    """Whether a text goes out as one, whichever alphabet its gateway uses: then one receipt speaks of all of it."""
+    shown = encoding.sanitise(body)
+    codes = encoding.septets(shown)
+    if codes is None:
+        return len(shown.encode("utf-16-be")) <= LONGEST_SEGMENT_OCTETS
+    return len(codes) <= LONGEST_SEGMENT_OCTETS
 
 
 class TextInbox:
@@ -143,18 +163,29 @@ class TextInbox:
             to=numbering.canonical(message.source, policy.region),
             sender=None if gateway in self._senders else numbering.canonical(message.destination, policy.region),
             prefix=message.text,
+            user_reference=message.user_reference,
         )
         at = self._clock.now()
 
         def job(db: Database, record: Record) -> list[Recorded | None]:
-            applied = apply(db, record, receipt, at)
+            applied = apply(db, record, receipt, at, _means)
             if isinstance(applied, list):
                 return applied
+            if isinstance(applied, Disproven):
+                return settle(db, record, applied.order, Failed(applied.why), at)
             # The receipt proves that a text in doubt went out: its doubt is over, and it is delivered or not.
             ids = receipt.refs[:1]
             outcome = Done(ref=message.message_id or None, gateway=gateway, message_ids=ids)
             resolved = settle(db, record, applied, outcome, at)
-            again = apply(db, record, receipt, at)
+            again = apply(db, record, receipt, at, _means)
             return [*resolved, *(again if isinstance(again, list) else [])]
 
         await self._recorder.transact(job)
+
+
+def _means(receipt: FinalReceipt, order: Order) -> bool:
+    """Whether a receipt that names no id we know can speak of this text, and of all of it."""
+    assert isinstance(order.effect, SendText)
+    if receipt.user_reference is not None and receipt.user_reference != user_reference(order.effect_id):
+        return False
+    return order.ref is None and is_one_segment(order.effect.body)

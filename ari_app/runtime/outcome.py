@@ -38,10 +38,17 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class InDoubt:
-    """Nobody knows whether it happened. It is not repeated."""
+    """Nobody knows whether it happened. It is not repeated.
+
+    gateway, message_ids, segments: for a text of which the carrier took some segments: by whom, the canonical ids of those,
+    and how many there are in all. What becomes of them can tell that the text as a whole did not arrive.
+    """
 
     why: str
     ref: str | None = None
+    gateway: str | None = None
+    message_ids: tuple[str, ...] = ()
+    segments: int = 0
 
 
 @dataclass(frozen=True, slots=True)

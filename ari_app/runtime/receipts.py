@@ -25,7 +25,7 @@ class FinalReceipt:
 
     refs: canonical ids that the segment may have, likeliest first. state: ``delivered`` or how it failed.
     to, sender: of the text that it speaks of; no sender where all texts go out under one. prefix: the text's beginning,
-    if the carrier repeats it.
+    if the carrier repeats it. user_reference: our number for the text, if the carrier repeats it.
     """
 
     gateway: str
@@ -35,20 +35,40 @@ class FinalReceipt:
     to: str
     sender: str | None
     prefix: str
+    user_reference: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Disproven:
+    """A text in doubt that certainly did not arrive as a whole: a segment that the carrier took failed."""
+
+    order: Order
+    why: str
+
+
+Means = Callable[[FinalReceipt, Order], bool]
+"""Whether a receipt can speak of a text of which no id is known, and of all of it."""
 
 
 def apply(
-    db: Database, record: Callable[[Event, LeadId | None], T], receipt: FinalReceipt, at: datetime
-) -> list[T] | Order:
-    """Apply a receipt inside a transaction: what was recorded, or the order in doubt that it proves to have gone out."""
+    db: Database, record: Callable[[Event, LeadId | None], T], receipt: FinalReceipt, at: datetime, means: Means
+) -> list[T] | Order | Disproven:
+    """Apply a receipt inside a transaction: what was recorded, or the order in doubt whose fate it decides.
+
+    An order is returned as it is when the receipt proves that it went out, and as Disproven when it did not arrive.
+    """
     tally = receipts.note(db, receipt.gateway, receipt.refs, receipt.state, delivered_as=DELIVERED)
     if tally is None:
-        proven = _proven(db, receipt)
+        proven = _proven(db, receipt, means)
         if proven is None and receipt.refs:
             receipts.park(db, receipt.gateway, receipt.refs, receipt.state, receipt.error, at)
         return proven or []
     if not tally.final:
         return []
+    order = outbox.order(db, tally.effect_id)
+    if order is not None and order.status == "in_doubt":
+        # Some of its segments are known, and of another nobody knows: their arrival proves nothing, their failure does.
+        return [] if tally.delivered else Disproven(order, f"a part of it was not delivered ({receipt.state})")
     state = DELIVERED if tally.delivered else receipt.state
     event = ReceiptReceived(
         at=at,
@@ -67,12 +87,16 @@ def apply_parked(
     """Apply the receipts that came before these ids were known."""
     recorded: list[T] = []
     for ref, state, error in receipts.parked(db, gateway, refs):
-        applied = apply(db, record, FinalReceipt(gateway, (ref,), state, error, "", "", ""), at)
+        applied = apply(db, record, FinalReceipt(gateway, (ref,), state, error, "", "", ""), at, _nothing)
         recorded += applied if isinstance(applied, list) else []
     return recorded
 
 
-def _proven(db: Database, receipt: FinalReceipt) -> Order | None:
+def _nothing(_: FinalReceipt, __: Order) -> bool:
+    return False
+
+
+def _proven(db: Database, receipt: FinalReceipt, means: Means) -> Order | None:
     """A text in doubt that the receipt fits: same people, same words, and no other text that it could mean."""
     fitting = []
     for order in outbox.in_doubt(db):
@@ -82,6 +106,8 @@ def _proven(db: Database, receipt: FinalReceipt) -> Order | None:
         if effect.to != receipt.to or receipt.sender not in (None, effect.sender):
             continue
         if receipt.prefix and not effect.body.startswith(receipt.prefix):
+            continue
+        if not means(receipt, order):
             continue
         fitting.append(order)
     return fitting[0] if len(fitting) == 1 else None

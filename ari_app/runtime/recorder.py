@@ -294,6 +294,8 @@ def settle(db: Database, record: Record, order: Order, outcome: Outcome, at: dat
         people.close_text_window(db, order.effect_id)
     if isinstance(outcome, Done) and outcome.gateway is not None:
         receipts.expect(db, outcome.gateway, order.effect_id, outcome.message_ids)
+    if isinstance(outcome, InDoubt) and outcome.gateway is not None:
+        receipts.expect(db, outcome.gateway, order.effect_id, outcome.message_ids, outcome.segments)
     suffix = ":resolved" if order.status == "in_doubt" else ""
     event = EffectSettled(
         at=at,

@@ -21,15 +21,15 @@ class Tally:
     delivered: bool
 
 
-def expect(db: Database, gateway: str, effect_id: EffectId, refs: Sequence[str]) -> None:
-    """The segments of a text got these ids; receipts for them are its own from now on."""
+def expect(db: Database, gateway: str, effect_id: EffectId, refs: Sequence[str], segments: int | None = None) -> None:
+    """The segments of a text got these ids; receipts for them are its own from now on. segments: of the whole text."""
     for segment, ref in enumerate(refs, start=1):
         if ref:
             db.execute(
                 "INSERT INTO message_refs (gateway, ref, outbox_id, segment, segments) VALUES (?, ?, ?, ?, ?)"
                 " ON CONFLICT (gateway, ref) DO UPDATE SET"
                 " outbox_id = excluded.outbox_id, segment = excluded.segment, segments = excluded.segments, state = NULL",
-                [gateway, ref, effect_id, segment, len(refs)],
+                [gateway, ref, effect_id, segment, segments or len(refs)],
             )
 
 
