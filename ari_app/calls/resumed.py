@@ -27,6 +27,8 @@ log = structlog.get_logger("call")
 _BRIDGE = re.compile(r"(?P<owner>.+)-talk")
 _DESK = re.compile(r"-(?:leg|desk)\d+")
 CALLBACK = "callback-"
+_OURS = re.compile(r".+-leg\d+|callback-\d+\.\d+(-desk\d+|-media)?")
+"""The ids of channels that nobody but us creates."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,11 @@ class FoundTalk:
     def seconds(self, at: datetime) -> float:
         """How long they have been connected at ``at``, the ringing included: when it was answered died with the process."""
         return round((at - self.desk.created).total_seconds(), 3)
+
+
+def is_ours(channel_id: str) -> bool:
+    """Whether a Ringback made that channel. One that was made as its Ringback died is known to no application."""
+    return _OURS.fullmatch(channel_id) is not None
 
 
 def found_talks(channels: Iterable[Channel], bridges: Iterable[Bridge]) -> list[FoundTalk]:

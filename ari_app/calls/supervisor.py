@@ -11,7 +11,7 @@ import structlog
 
 from ari_app.calls.arrival import arrival
 from ari_app.calls.callers import name_of
-from ari_app.calls.resumed import FoundTalk, ResumedTalk, call_over, callback_over, found_talks
+from ari_app.calls.resumed import FoundTalk, ResumedTalk, call_over, callback_over, found_talks, is_ours
 from ari_app.calls.session import CallSession, Prompts
 from ari_app.calls.state import CallSetup
 from ari_app.clock import Clock
@@ -222,8 +222,9 @@ class CallSupervisor:
         for session in {id(owner): owner for owner in self._owners.values()}.values():
             session.gone(there)
         self.on_snapshot(there)
-        ours = set(snapshot.application.channels)
-        found = [channel for channel in snapshot.channels if channel.id in ours and channel.id not in self._owners]
+        known = set(snapshot.application.channels)
+        ours = [channel for channel in snapshot.channels if channel.id in known or is_ours(channel.id)]
+        found = [channel for channel in ours if channel.id not in self._owners]
         talks = found_talks(found, snapshot.bridges)
         for talk in talks:
             session = ResumedTalk(talk, self._ari)
