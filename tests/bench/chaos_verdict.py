@@ -1,0 +1,129 @@
+"""What became of everybody: the books, the SMSC and Asterisk's ledger, held against each other."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass, field
+
+from ari_app.pbx_setup import pbx_folders
+from tests.bench.chaos_stage import ChaosStage
+from tests.support.stage import Stage
+from tests.support.waiting import until
+
+TEXT_BACK = "sorry we missed"
+REASONED = ("failed", "refused", "cancelled")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """calls: inbound calls that Asterisk knows of. verdicts: how many of each. late: judged from the ledger.
+
+    texts: text-backs that reached a person. doubts: texts that were in doubt at some time; resolved: of those, the ones of
+    which is known now what became of them; told: those whose doubt a person was told of. reasoned: text-backs that did not
+    go out for a reason in the books. replies: texts of people. lost, doubled: sentences, one for each person.
+    """
+
+    calls: int
+    verdicts: dict[str, int]
+    late: int
+    texts: int
+    doubts: int
+    resolved: int
+    told: int
+    reasoned: int
+    replies: int
+    lost: list[str] = field(default_factory=list)
+    doubled: list[str] = field(default_factory=list)
+
+
+async def outcome(chaos: ChaosStage) -> Outcome:
+    """When all is over. Asks ``ringback audit``, which is the oracle for calls."""
+    stage, smsc, replies = chaos.stage, chaos.smsc, chaos.replies
+    _, said = await stage.ringback("audit", "--since", "1d", "--json")
+    report = json.loads(said)
+    lost = [f"call {one['call_id']}: {one['why']}" for one in report["findings"]]
+    lost += [f"a call that Asterisk holds for not over: {report['under_way']} of them"] * bool(report["under_way"])
+    got = Counter(taken.text.destination for taken in smsc.taken if TEXT_BACK in taken.text.body)
+    doubled = [f"{number} got {count} texts for one miss" for number, count in got.items() if count > 1]
+    lost += _unanswered(stage, got)
+    heard = Counter(event.body["sender"] for event in stage.events("TextReceived"))
+    lost += [f"the text of {number} was lost: {text}" for number, text in replies.said.items() if not heard[number]]
+    doubled += [f"the text of {number} counted {count} times" for number, count in heard.items() if count > 1]
+    refused = "SELECT number FROM consent WHERE channel = 'text' AND state = 'opted_out'"
+    stopped = {number for (number,) in stage.query(refused)}
+    lost += [f"the STOP of {one}" for one, text in replies.said.items() if text == "STOP" and one not in stopped]
+    doubts = _one(
+        stage,
+        "SELECT count(DISTINCT outbox_id) FROM outbox_log JOIN outbox ON outbox.id = outbox_id"
+        " WHERE outbox_log.status = 'in_doubt' AND kind = 'text'",
+    )
+    open_doubts = _one(stage, "SELECT count(*) FROM outbox WHERE status = 'in_doubt' AND kind = 'text'")
+    told = _one(stage, "SELECT count(DISTINCT lead_id) FROM outbox WHERE kind = 'alert' AND body LIKE '%in_doubt%'")
+    verdicts = Counter(event.body["verdict"] for event in stage.events() if "verdict" in event.body)
+    reasoned = f"SELECT count(*) FROM outbox WHERE purpose = 'text_back' AND status IN {REASONED}"
+    return Outcome(
+        calls=report["calls"],
+        verdicts=dict(verdicts.most_common()),
+        late=report["late"],
+        texts=sum(got.values()),
+        doubts=doubts,
+        resolved=doubts - open_doubts,
+        told=told,
+        reasoned=_one(stage, reasoned),
+        replies=sum(heard.values()),
+        lost=lost,
+        doubled=doubled,
+    )
+
+
+async def over(chaos: ChaosStage, within: float = 40.0) -> None:
+    """Calls have ended, each is in the journal, and everything that was ordered has come to its end.
+
+    Raises AssertionError with what has not.
+    """
+    try:
+        await until(lambda: not chaos.channels(), within=within)
+    except AssertionError:
+        raise AssertionError(f"calls are not over: {chaos.channels()}; {chaos.stage.log_path}") from None
+    stage = chaos.stage
+    cel = pbx_folders(stage.settings).cel
+    ended = cel.read_text(errors="replace").count('"LINKEDID_END"')
+    verdicts = "SELECT count(*) FROM events WHERE type IN ('CallMissed', 'CallClosed')"
+
+    def unfinished() -> str:
+        told = _one(stage, verdicts)
+        waiting = stage.query(
+            "SELECT id, kind, status, last_error FROM outbox WHERE status IN ('todo', 'doing') LIMIT 3"
+        )
+        if told >= ended and not waiting and not chaos.smsc.owes:
+            return ""
+        return f"{told} of {ended} calls, {chaos.smsc.owes} of the SMSC's messages, orders {waiting}"
+
+    await until(lambda: not unfinished(), within=within, what=f"all to come to its end: {unfinished()}")
+
+
+def _unanswered(stage: Stage, got: Counter[str]) -> list[str]:
+    """Missed callers without a text and without a reason; and texts that the books call sent and nobody got."""
+    rows = stage.query(
+        "SELECT number, status FROM outbox WHERE purpose = 'text_back' AND status IN ('todo', 'doing', 'done', 'in_doubt')"
+    )
+    lost = []
+    for number, status in rows:
+        if status in ("todo", "doing"):
+            lost.append(f"the text to {number} is still {status}")
+        elif status == "done" and not got[number]:
+            lost.append(f"the text to {number} is done in the books, and the SMSC never had it")
+    ordered = {number for (number,) in stage.query("SELECT number FROM outbox WHERE purpose = 'text_back'")}
+    for event in stage.events("CallMissed"):
+        caller = event.body["caller"]
+        decided = "SELECT 1 FROM decisions WHERE lead_id = ? AND action = 'text' AND outcome <> 'allowed'"
+        if caller not in ordered and not stage.query(decided, [event.lead_id]):
+            lost.append(f"{caller} was missed, and nothing followed")
+    return lost
+
+
+def _one(stage: Stage, query: str) -> int:
+    found = stage.query(query)[0][0]
+    assert isinstance(found, int)
+    return found
