@@ -61,13 +61,16 @@ def take(path: Path, folder: Path, at: datetime, *, before_upgrade: bool = False
     target = folder / _name(at, before_upgrade=before_upgrade)
     part = folder / f".{target.name}.part"
     with _failing_as(folder):
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not folder.exists():
+            folder.mkdir(mode=0o700, parents=True)
+            _give(folder, path)
         _require_room(path, folder)
         if target.exists():
             raise StoreUnavailableError(f"{target}: is there already: wait a second")
         _sweep(folder, at)
         try:
             contents = copy(path, part)
+            _give(part, folder)
             os.rename(part, target)
             _sync_folder(folder)
         finally:
@@ -185,6 +188,7 @@ def finish(draft: Path, whole: Path) -> None:
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         db.execute("PRAGMA journal_mode = DELETE")
     with _failing_as(draft.parent):
+        _give(draft, draft.parent)
         _sync(draft)
         os.rename(draft, whole)
         _sync_folder(whole.parent)
@@ -232,6 +236,13 @@ def _sweep(folder: Path, at: datetime) -> None:
     for part in folder.glob(f".{PREFIX}*.part*"):
         if part.stat().st_mtime < at.timestamp() - 86400:
             part.unlink(missing_ok=True)
+
+
+def _give(path: Path, like: Path) -> None:
+    """What root makes for the service belongs to the service: it could not write it otherwise."""
+    if os.geteuid() == 0:
+        owner = like.stat()
+        os.chown(path, owner.st_uid, owner.st_gid)
 
 
 def _sync(path: Path) -> None:

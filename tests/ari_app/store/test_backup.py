@@ -250,3 +250,14 @@ def test_other_names_are_left_alone(books: Path, tmp_path: Path, name: str) -> N
 def test_errors_are_ours_whatever_fails(tmp_path: Path) -> None:
     with pytest.raises(StoreError):
         backup.inspect(tmp_path / "nowhere.db")
+
+
+def test_what_root_copies_and_restores_for_the_service_belongs_to_the_service(books: Path) -> None:
+    owner = os.geteuid()
+    if owner == 0:
+        owner = 65534
+        os.chown(books.parent, owner, owner)
+        os.chown(books, owner, owner)
+    taken = restored(books)
+    backup.put_in_place(books, "broken")
+    assert {path.stat().st_uid for path in (taken, taken.parent, books)} == {owner}
