@@ -302,11 +302,18 @@ class Books:
             )
         )
 
-    def restored(self) -> Step:
+    def restored(self, lead_id: LeadId | None = None) -> Step:
         """The books are those of an hour ago."""
         return self.record(
-            BooksRestored(at=self.at, source_id=self._source(), taken_at=self.at - timedelta(hours=1)), self.only
+            BooksRestored(at=self.at, source_id=self._source(), taken_at=self.at - timedelta(hours=1)),
+            lead_id or self.only,
         )
+
+    def doubt_unbegun(self) -> None:
+        """What had not begun when the backup was taken may have been carried out since."""
+        for order in self.orders.values():
+            if order.status == "todo" and isinstance(order.effect, SendText | PlaceCallback):
+                order.status = "doing"
 
     def fire(self, lead_id: LeadId, kind: str) -> Step:
         """The pending timer of this kind is due; the clock is put forward to it."""

@@ -18,7 +18,7 @@ from hypothesis.stateful import (
 )
 
 from ari_app.recovery import gate
-from ari_app.recovery.commands import Acknowledge, Close, RecordOptOut
+from ari_app.recovery.commands import Acknowledge, Close, Drop, RecordOptOut, Resend
 from ari_app.recovery.draft import Draft
 from ari_app.recovery.events import (
     CallAnswered,
@@ -134,6 +134,24 @@ class Story(RuleBasedStateMachine):
     def command(self, data: st.DataObject, by: str, close: bool) -> None:
         lead_id = self._pick(data, [*self.books.leads])
         self.books.ask(Close(lead_id, by, "done") if close else Acknowledge(lead_id, by))
+
+    @rule(data=st.data(), again=st.booleans())
+    def decide_about_an_order(self, data: st.DataObject, again: bool) -> None:
+        orders = list(self.books.orders)
+        if orders:
+            effect_id = self._pick(data, orders)
+            self.books.ask(Resend(effect_id, "ana") if again else Drop(effect_id, "ana", ""))
+
+    @rule(data=st.data())
+    def come_back_from_a_backup(self, data: st.DataObject) -> None:
+        if self.books.leads:
+            self.books.doubt_unbegun()
+            for lead_id in self.books.leads:
+                self.books.restored(lead_id)
+
+    @rule(hours=st.sampled_from([0, 1]))
+    def lose_books(self, hours: int) -> None:
+        self.books.books_lost_until = self.books.at + timedelta(hours=hours) if hours else None
 
     @rule(by=st.sampled_from(["ana", "nobody"]))
     def note_a_refusal(self, by: str) -> None:
