@@ -55,7 +55,7 @@ from ari_app.settings.texts import SipGateway
 from ari_app.sip_texts import SipInbox
 from ari_app.speech import VoiceSoon, engine_options, prompt_texts, render_prompts
 from ari_app.store import bookmarks, outbox, pace, receipts
-from ari_app.store.backup import open_books
+from ari_app.store.backup import give, open_books
 from ari_app.store.db import Database, Store, ThreadedStore
 from sms_gateway.gateway import Gateway
 from voice_agent.engines import open_tts
@@ -103,6 +103,8 @@ def exclusive(data_folder: Path) -> Any:
     folder = data_folder / "run"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with (folder / "ringback.lock").open("a+") as file:
+        give(folder, data_folder)
+        give(folder / "ringback.lock", data_folder)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -298,7 +300,13 @@ class Application:
         ring = document.callback.ring
         lanes = [
             Lane(
-                "text", TextAdapter(gateways, clock, fixed_senders(settings)), AfterCrash.DOUBT, 64, 60.0, attempts=200
+                "text",
+                TextAdapter(gateways, clock, fixed_senders(settings)),
+                AfterCrash.DOUBT,
+                64,
+                60.0,
+                attempts=200,
+                useful=lambda: sum(gateway.health.at_once for gateway in gateways.values()),
             ),
             Lane("alert", email, AfterCrash.REPEAT, 4, 90.0, attempts=60),
             Lane("email", email, AfterCrash.REPEAT, 4, 90.0, attempts=60),

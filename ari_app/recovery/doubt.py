@@ -94,9 +94,9 @@ def of_lost_time(draft: Draft, event: CallMissed, lost_until: datetime) -> None:
     draft.explain(
         "plan", "skipped", "DBT-02", "the books of that time are lost: a person finds out what the caller got"
     )
-    if lead.number is not None:
-        until = lost_until + timedelta(seconds=draft.policy.text_rules.window_seconds)
-        draft.order(BarTexts(number=lead.number, office=lead.office, until=until))
+    assert lead.number is not None, "who withholds it is no lead"
+    until = lost_until + timedelta(seconds=draft.policy.text_rules.window_seconds)
+    draft.order(BarTexts(number=lead.number, office=lead.office, until=until))
     draft.assign()
     draft.alert(AlertReason.BOOKS_LOST)
     draft.push()

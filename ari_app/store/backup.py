@@ -63,14 +63,14 @@ def take(path: Path, folder: Path, at: datetime, *, before_upgrade: bool = False
     with _failing_as(folder):
         if not folder.exists():
             folder.mkdir(mode=0o700, parents=True)
-            _give(folder, path)
+            give(folder, path)
         _require_room(path, folder)
         if target.exists():
             raise StoreUnavailableError(f"{target}: is there already: wait a second")
         _sweep(folder, at)
         try:
             contents = copy(path, part)
-            _give(part, folder)
+            give(part, folder)
             os.rename(part, target)
             _sync_folder(folder)
         finally:
@@ -188,7 +188,7 @@ def finish(draft: Path, whole: Path) -> None:
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         db.execute("PRAGMA journal_mode = DELETE")
     with _failing_as(draft.parent):
-        _give(draft, draft.parent)
+        give(draft, draft.parent)
         _sync(draft)
         os.rename(draft, whole)
         _sync_folder(whole.parent)
@@ -238,7 +238,7 @@ def _sweep(folder: Path, at: datetime) -> None:
             part.unlink(missing_ok=True)
 
 
-def _give(path: Path, like: Path) -> None:
+def give(path: Path, like: Path) -> None:
     """What root makes for the service belongs to the service: it could not write it otherwise."""
     if os.geteuid() == 0:
         owner = like.stat()
@@ -264,8 +264,6 @@ def _failing_as(folder: Path) -> Iterator[None]:
     try:
         yield
     except StoreError:
-        raise
-    except sqlite3.Error:
         raise
     except OSError as error:
         raise StoreUnavailableError(f"{error.filename or folder}: {error.strerror or error}") from error

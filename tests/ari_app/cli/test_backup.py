@@ -288,6 +288,46 @@ def test_a_restore_that_was_cut_off_is_finished(told: Ringback, path: Path) -> N
     assert len(told.json("leads")) == 3
 
 
+def test_an_old_backup_says_how_much_is_lost_for_good(told: Ringback, path: Path) -> None:
+    taken = Path(told.json("backup")["file"])
+    name = f"ringback-{datetime.now(UTC) - timedelta(days=5):%Y%m%dT%H%M%S}.000Z.db"  # noqa: TID251
+    old = taken.rename(taken.with_name(name))
+    lines = told.told("restore", str(old))
+    assert any(line.startswith("lost: ") and "(5 days)" in line for line in lines)
+    assert any(line.startswith("calls older than 2 days are not judged again") for line in lines)
+
+
+def test_what_a_restore_did_is_told_line_by_line(tmp_path: Path) -> None:
+    async def story(books: Books) -> None:
+        await books.miss("call-1")
+        await books.settle("text", Done("a1", gateway="sms", message_ids=("a1",)))
+        await books.miss("call-2", OTHER)
+
+    tell(tmp_path, story, AWAKE)
+    told = Ringback(tmp_path / "ringback.yaml")
+    told.json("backup")
+
+    async def no(books: Books) -> None:
+        await books.record(texted("STOP", at=books.clock.now(), source="2"))
+
+    tell(tmp_path, no, AWAKE)
+    lines = told.told("restore")
+    assert "in doubt: 1 text(s) or callback(s) that may have gone out since: 'ringback outbox'" in lines
+    assert "1 lead(s) were being followed up: each is an alert to a person now" in lines  # the no has ended the other
+    assert "1 person(s) said no since, as the damaged file tells: kept" in lines
+
+
+def test_what_root_does_leaves_the_service_its_files(told: Ringback, tmp_path: Path, path: Path) -> None:
+    owner = os.geteuid()
+    if owner == 0:
+        owner = 65534
+        for one in (path.parent, *path.parent.rglob("*")):
+            os.chown(one, owner, owner)
+    told.json("backup")
+    told.json("restore")
+    assert {one.stat().st_uid for one in path.parent.rglob("*")} == {owner}
+
+
 def test_a_backup_of_the_future_is_refused(told: Ringback, path: Path) -> None:
     taken = Path(told.json("backup")["file"])
     later = taken.rename(taken.with_name("ringback-20990101T000000.000Z.db"))

@@ -82,6 +82,13 @@ def test_a_text_that_another_has_replaced_is_not_sent_again() -> None:
     assert "another text has been ordered" in declined(books, Resend(first, "ana"))
 
 
+def test_a_decision_about_a_text_that_another_has_replaced_meanwhile_changes_nothing() -> None:
+    books = texted("failed")
+    books.change(text_effect=EffectId("8.0"))
+    before = books.lead()
+    assert books.resend(order(books, SendText)) == Step(before)
+
+
 def test_a_failed_text_is_sent_again_and_may_be_in_doubt_again() -> None:
     books = texted("failed")
     asked(books, Resend(order(books, SendText), "ana"))

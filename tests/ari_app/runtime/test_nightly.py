@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
@@ -11,7 +12,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from ari_app.errors import StoreUnavailableError
 from ari_app.runtime.nightly import BackupPlan, NightlyBackup, next_time
+from ari_app.settings.backups import BackupSection
 from ari_app.store import backup
 from tests.support.books import NOON, Books
 from tests.support.waiting import until
@@ -122,6 +125,20 @@ async def test_a_failure_is_told_and_tried_again_after_an_hour(books: Path, tmp_
     assert nightly.ok
 
 
+async def test_a_folder_that_cannot_be_looked_into_is_told(
+    books: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def locked(_: Path) -> list[backup.Backup]:
+        raise StoreUnavailableError("Permission denied")
+
+    monkeypatch.setattr(backup, "in_folder", locked)
+    clock = Nights(NOON)
+    nightly = NightlyBackup(books, plan(tmp_path), clock)
+    async with running(nightly):
+        await asyncio.wait_for(clock.over.wait(), 60)
+    assert nightly.detail == "the last backup failed: Permission denied"
+
+
 async def test_a_newest_copy_that_is_old_is_told(books: Path, tmp_path: Path) -> None:
     backup.take(books, tmp_path / "backups", NOON)
     clock = Nights(NOON)
@@ -134,8 +151,6 @@ async def test_a_newest_copy_that_is_old_is_told(books: Path, tmp_path: Path) ->
 
 
 async def test_stopping_does_not_wait_for_a_copy(books: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import threading
-
     begun, go = threading.Event(), threading.Event()
     real = backup.take
 
@@ -171,3 +186,16 @@ def test_the_hour_is_that_of_the_wall(after: str, hour: time, expected: str) -> 
     found = next_time(datetime.fromisoformat(after).astimezone(UTC), hour, MIAMI)
     assert found == datetime.fromisoformat(expected)
     assert found.tzinfo is UTC
+
+
+@pytest.mark.parametrize(
+    ("at", "hour"), [("03:30", time(3, 30)), ("3:05", time(3, 5)), ("23:59", time(23, 59)), ("never", None)]
+)
+def test_the_settings_say_when(at: str, hour: time | None) -> None:
+    assert BackupSection(at=at).hour == hour
+
+
+@pytest.mark.parametrize("at", ["24:00", "3", "3:60", "", "nightly", "3:30 "])
+def test_what_is_no_time_is_refused(at: str) -> None:
+    with pytest.raises(ValueError, match="pattern"):
+        BackupSection(at=at)

@@ -95,6 +95,33 @@ def test_a_copy_that_cannot_be_made_leaves_nothing_behind(books: Path, tmp_path:
     assert list((tmp_path / "copies").iterdir()) == []
 
 
+def test_a_copy_is_read_to_its_last_page(books: Path, tmp_path: Path) -> None:
+    taken, _ = backup.take(books, tmp_path / "copies", NOON)
+    (page,), (size,) = (
+        query(taken.path, "SELECT rootpage FROM sqlite_master WHERE name = 'leads_by_number'")[0],
+        query(taken.path, "PRAGMA page_size")[0],
+    )
+    with taken.path.open("r+b") as file:  # an index that no count of rows would look at
+        file.seek((int(str(page)) - 1) * int(str(size)))
+        file.write(b"\xff" * 100)
+    with pytest.raises(StoreDamagedError, match="the copy is damaged"):
+        backup.inspect(taken.path)
+
+
+def test_a_copy_that_lacks_a_row_is_none(books: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = backup.inspect
+
+    def robbed(path: Path) -> backup.Contents:
+        with contextlib.closing(sqlite3.connect(path)) as db, db:
+            db.execute("DELETE FROM outbox_log")
+        return real(path)
+
+    monkeypatch.setattr(backup, "inspect", robbed)
+    with pytest.raises(StoreDamagedError, match="the copy differs from what was copied"):
+        backup.take(books, tmp_path / "copies", NOON)
+    assert list((tmp_path / "copies").iterdir()) == []
+
+
 def test_a_full_disk_is_not_filled_further(books: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backup, "SPARE_OCTETS", 10**18)
     with pytest.raises(StoreUnavailableError, match="GB are free, a backup needs"):
