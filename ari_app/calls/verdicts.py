@@ -55,7 +55,8 @@ def verdict_event(
     """
     entry = setup.entry
     early = entry is not None and verdict is Verdict.ABANDONED and rings < entry.abandoned_rings
-    if entry is None or verdict not in entry.counts or early:
+    counts = entry is not None and (verdict in entry.counts or verdict is Verdict.UNKNOWN)
+    if entry is None or not counts or early:
         return CallClosed(
             **inbound_fields(setup, at),
             source_id=f"call:{setup.call_id}",

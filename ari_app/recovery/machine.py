@@ -60,6 +60,7 @@ from ari_app.recovery.values import (
     LeadId,
     Progress,
     Stage,
+    Verdict,
     e164,
 )
 
@@ -169,7 +170,10 @@ def _missed(draft: Draft, event: CallMissed) -> None:
         verdict=event.verdict,
     )
     draft.assign()
-    steps = draft.policy.plans.get(event.plan, plan.without_settings(event.plan))
+    steps = draft.policy.plans.get(event.plan, plan.person_only(event.plan))
+    if event.verdict is Verdict.UNKNOWN:
+        draft.explain("plan", "skipped", "ELG-08", "nobody knows whether the call was answered: a person is told")
+        steps = plan.person_only(event.plan)
     plan.take_over(draft, steps, event.occurred_at or event.at)
     if event.on_line and draft.policy.text_rules.hold_seconds > 0:
         draft.lead = replace(draft.lead, stage=Stage.LISTENING)

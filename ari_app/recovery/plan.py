@@ -64,8 +64,8 @@ def take_over(draft: Draft, plan: Plan, missed_at: datetime) -> None:
     )
 
 
-def without_settings(name: str) -> Plan:
-    """What is done for a miss whose plan went out of the settings while the call rang: a person is told."""
+def person_only(name: str) -> Plan:
+    """What is done where the settings have no plan any more, or nobody knows what became of the call: a person is told."""
     return Plan(name, (AlertStep("agent"), PushStep()))
 
 

@@ -300,7 +300,7 @@ def test_who_is_blind_does_not_judge() -> None:
 
 
 def test_a_call_that_vanished_unseen_is_unknown_and_with_asterisk_it_ended_as_last_seen() -> None:
-    for restarted, told in ((False, "closed unknown"), (True, "missed abandoned")):
+    for restarted, told in ((False, "missed unknown"), (True, "missed abandoned")):
         call = ringing()
         call.later(7).blind()
         assert facts(call.later(100).vanishes(restarted=restarted)) == told
@@ -316,7 +316,7 @@ def test_a_talk_that_vanished_was_an_answered_call_and_one_with_a_mobile_nobody_
     mobile = Watched.seen()
     mobile.joins("mobile", MOBILE, outside=True)
     mobile.later(5).blind()
-    assert facts(mobile.later(5).vanishes()) == "closed unknown"
+    assert facts(mobile.later(5).vanishes()) == "missed unknown"
 
 
 def test_a_talk_that_is_found_under_way_is_never_taken_for_one_that_was_cut_off() -> None:

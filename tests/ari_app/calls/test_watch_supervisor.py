@@ -150,7 +150,7 @@ async def test_who_is_blind_waits_and_who_was_refused_says_so(tmp_path: Path) ->
         told.hear(AmiConnected("22.10.1", (), restarted=False))
         assert told.supervisor.refused is None
         await until(lambda: told.facts, what="the verdict")
-        assert told.story() == ["CallClosed"], "nobody saw how it ended"
+        assert told.story() == ["CallMissed"], "nobody saw how it ended: a person has to know"
 
 
 async def test_a_message_that_cannot_be_understood_ends_nothing(tmp_path: Path) -> None:
