@@ -23,12 +23,14 @@ class Lane(IntEnum):
 class GatewayStatus:
     """Health of a gateway.
 
-    name: the gateway's. up: a text given now would go out at once. detail: one sentence for an operator.
+    name: the gateway's. up: a text given now would go out at once. detail: one sentence for an operator. at_once: so many texts
+    are as many as it can use now; more would only wait inside it.
     """
 
     name: str
     up: bool
     detail: str
+    at_once: int = 1000
 
 
 class Gateway(Protocol):

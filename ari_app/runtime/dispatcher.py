@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum, auto
@@ -40,7 +40,8 @@ class AfterCrash(Enum):
 class Lane:
     """One kind of order. at_once: acts under way at one time. lease_seconds: the longest act.
 
-    attempts: tries before an order that keeps failing is given up.
+    attempts: tries before an order that keeps failing is given up. useful: how many acts the target can use now; an order
+    that only waits for its turn is better left ``todo``, because a crash would leave it in doubt.
     """
 
     kind: str
@@ -49,6 +50,11 @@ class Lane:
     at_once: int
     lease_seconds: float
     attempts: int = 12
+    useful: Callable[[], int] | None = None
+
+    def limit(self) -> int:
+        """Acts that may be under way now."""
+        return self.at_once if self.useful is None else min(self.at_once, self.useful())
 
 
 class Dispatcher:
@@ -114,8 +120,9 @@ class Dispatcher:
         waits = backoff(0.2, POLL_SECONDS)
         async with asyncio.TaskGroup() as group:
             while not self._draining:
+                limit = lane.limit()
                 try:
-                    orders, wait = await self._claim(lane, lane.at_once - len(under_way))
+                    orders, wait = await self._claim(lane, limit - len(under_way), limit)
                     waits = backoff(0.2, POLL_SECONDS)
                 except StoreUnavailableError as error:
                     log.error("lane_waits_for_store", kind=lane.kind, error=str(error))
@@ -130,12 +137,12 @@ class Dispatcher:
                     under_way.add(task)
                     task.add_done_callback(under_way.discard)
                     task.add_done_callback(lambda _: wake.ring())
-                if not orders or len(under_way) >= lane.at_once:
+                if not orders or len(under_way) >= limit:
                     await wake.wait(wait)
 
-    async def _claim(self, lane: Lane, room: int) -> tuple[list[tuple[Order, Refused | None]], float]:
+    async def _claim(self, lane: Lane, room: int, limit: int) -> tuple[list[tuple[Order, Refused | None]], float]:
         """Orders to carry out now; and, if there are none, how long to wait for the next, in seconds."""
-        if room < max(1, lane.at_once // FEW):
+        if room < max(1, limit // FEW):
             return [], self._poll_seconds  # the end of any act rings the bell
         now = self._clock.now()
         upcoming = await self._store.read(lambda db: outbox.next_todo(db, lane.kind))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import logging
+import math
 from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
@@ -30,6 +31,8 @@ from sms_gateway.smpp.options import BindMode, LinkOptions
 from sms_gateway.smpp.sender import Doubt, NeverSent, Sender
 from sms_gateway.smpp.times import absolute_time
 
+USEFUL_SECONDS = 2.0
+"""What goes out in this time is worth having here; the rest is safer with the application, whose process may die."""
 _log = logging.getLogger(__name__)
 
 
@@ -173,7 +176,9 @@ class SmppGateway:
         """As ``Gateway`` asks."""
         state = self.status.state
         detail = state.value if state is LinkState.BOUND else self._why_not()
-        return GatewayStatus(self.name, state is LinkState.BOUND, detail)
+        bound = state is LinkState.BOUND
+        at_once = max(1, math.ceil(USEFUL_SECONDS * self._sender.rate)) if bound else 1
+        return GatewayStatus(self.name, bound, detail, at_once)
 
     def _why_not(self) -> str:
         binds = [bind for bind in self.status.binds if bind.state is not LinkState.BOUND]
