@@ -33,6 +33,7 @@ class Connection(asyncio.Protocol):
         self._on_event = on_event
         self._transport: asyncio.Transport | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._due_at = 0.0  # kept here: uvloop's handle of a time that has passed does not tell it
         self._flushing = False
 
     # ------------------------------------------------------------------------------------------------ asyncio.Protocol
@@ -97,16 +98,18 @@ class Connection(asyncio.Protocol):
 
     def _arm(self) -> None:
         deadline = self.session.next_deadline()
-        if deadline is None or (self._timer is not None and self._timer.when() <= deadline):
+        if deadline is None or (self._timer is not None and self._due_at <= deadline):
             return  # a timer that fires early finds nothing due, and is armed anew
         if self._timer is not None:
             self._timer.cancel()
+        self._due_at = deadline
         self._timer = self._loop.call_at(deadline, self._due)
 
     def _due(self) -> None:
         now = self._loop.time()
-        if self._timer is not None and now - self._timer.when() > _STALLED_SECONDS:
-            self._timer = self._loop.call_at(now + _STALLED_SECONDS, self._due)
+        if now - self._due_at > _STALLED_SECONDS:
+            self._due_at = now + _STALLED_SECONDS
+            self._timer = self._loop.call_at(self._due_at, self._due)
             return
         self._timer = None
         self.session.handle_timer(self._loop.time())
