@@ -53,7 +53,7 @@ Means = Callable[[FinalReceipt, Order], bool]
 def apply(
     db: Database, record: Callable[[Event, LeadId | None], T], receipt: FinalReceipt, at: datetime, means: Means
 ) -> list[T] | Order | Disproven:
-    """Apply a receipt inside a transaction: what was recorded, or the order in doubt whose fate it decides.
+    """Apply a receipt inside a transaction: what was recorded, or the order in doubt or under way whose fate it decides.
 
     An order is returned as it is when the receipt proves that it went out, and as Disproven when it did not arrive.
     """
@@ -97,9 +97,13 @@ def _nothing(_: FinalReceipt, __: Order) -> bool:
 
 
 def _proven(db: Database, receipt: FinalReceipt, means: Means) -> Order | None:
-    """A text in doubt that the receipt fits: same people, same words, and no other text that it could mean."""
+    """A text in doubt that the receipt fits: same people, same words, and no other text that it could mean.
+
+    One that is under way counts, too: its answer may be lost, or we may die before it comes, and this receipt does not come
+    a second time.
+    """
     fitting = []
-    for order in outbox.in_doubt(db):
+    for order in (*outbox.in_doubt(db), *outbox.unfinished(db)):
         effect = order.effect
         if not isinstance(effect, SendText) or effect.gateway != receipt.gateway:
             continue
