@@ -45,10 +45,14 @@ def audit(db: Database, cel: Path, since: datetime, context: str = CONTEXT) -> A
             unreadable += page.unreadable
             for row in page.rows:
                 calls.setdefault(row.linkedid, []).append(channel_event(row))
-    over = [events for events in calls.values() if any(event.kind == "LINKEDID_END" for event in events)]
+    over, under_way = [], 0
+    for call_id, events in calls.items():
+        # A call that was cut off with Asterisk itself never says that it ends: then our outcome tells that it has.
+        if any(event.kind == "LINKEDID_END" for event in events) or journal.verdict_of(db, call_id) is not None:
+            over.append(events)
+        else:
+            under_way += _is_inbound(events[0], context, since)
     told = [found for events in over if (found := account(events, context)) is not None and found.started_at >= since]
-    open_calls = [events for events in calls.values() if all(event.kind != "LINKEDID_END" for event in events)]
-    under_way = sum(_is_inbound(events[0], context, since) for events in open_calls)
     findings: list[Finding] = []
     late = 0
     for call in told:
