@@ -19,6 +19,7 @@ BENCHES = {
     "smpp": "Our SMPP client beside smpplib, aiosmpplib and smpp34's, on the same SMSC.",
     "durable-texts": "Texts a second through journal, outbox, SMPP and back, every step synced to disk.",
     "scale": "What one missed call and the usual questions take among 1,000 leads, and among 1,000,000.",
+    "chaos": "The worst day: everything is killed, cut, stopped and filled under load, and nobody may be lost.",
 }
 
 
@@ -28,6 +29,8 @@ def main(words: list[str]) -> int:
     parser.add_argument("name", nargs="?", choices=list(BENCHES), metavar="NAME")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure here")
     parser.add_argument("--quick", action="store_true", help="a short run, to see that it works: no figures to quote")
+    parser.add_argument("--minutes", type=float, default=5.0, help="of chaos")
+    parser.add_argument("--seed", type=int, default=1, help="of chaos: which faults when, and who answers")
     arguments = parser.parse_args(words)
     console = Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=120)
     if arguments.name is None:
@@ -40,7 +43,8 @@ def main(words: list[str]) -> int:
     if machine.load > machine.cores / 4:
         console.print("[yellow]The machine has other work to do: its figures will say so, too.[/]")
     bench: Any = import_module(f"tests.bench.{arguments.name.replace('-', '_')}")
-    result = bench.bench(console, quick=arguments.quick)
+    of_chaos = {"minutes": arguments.minutes, "seed": arguments.seed} if arguments.name == "chaos" else {}
+    result = bench.bench(console, quick=arguments.quick, **of_chaos)
     if arguments.json is not None:
         facts = {
             "bench": arguments.name,

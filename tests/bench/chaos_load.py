@@ -36,7 +36,7 @@ numbers:
 plans: {{texting: [{{text: missed}}, push]}}
 templates:
   texts: {{missed: "{{brokerage}} (automated): sorry we missed your {{time}} call. Buying or selling? STOP to opt out."}}
-cadence: {{ring_seconds: {ring_seconds}, first_ring: 4s}}
+cadence: {{ring_seconds: {ring_seconds}, first_ring: 4s, dropped: 1s}}
 callback: {{to: [_1NXXNXXXXXX], trunk: carrier}}
 limits: {{alike_per_hour: 1000000, per_hour: 1000000}}
 quiet_hours: {{contact: 0:00-24:00, texts: send}}

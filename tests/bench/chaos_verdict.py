@@ -20,7 +20,8 @@ class Outcome:
     """calls: inbound calls that Asterisk knows of. verdicts: how many of each. late: judged from the ledger.
 
     texts: text-backs that reached a person. doubts: texts that were in doubt at some time; resolved: of those, the ones of
-    which is known now what became of them; told: those whose doubt a person was told of. reasoned: text-backs that did not
+    which is known now what became of them; unsent: of the others, the ones that the SMSC never had; told: leads of whose doubt
+    a person was told. reasoned: text-backs that did not
     go out for a reason in the books. replies: texts of people. lost, doubled: sentences, one for each person.
     """
 
@@ -30,6 +31,7 @@ class Outcome:
     texts: int
     doubts: int
     resolved: int
+    unsent: int
     told: int
     reasoned: int
     replies: int
@@ -58,7 +60,9 @@ async def outcome(chaos: ChaosStage) -> Outcome:
         "SELECT count(DISTINCT outbox_id) FROM outbox_log JOIN outbox ON outbox.id = outbox_id"
         " WHERE outbox_log.status = 'in_doubt' AND kind = 'text'",
     )
-    open_doubts = _one(stage, "SELECT count(*) FROM outbox WHERE status = 'in_doubt' AND kind = 'text'")
+    open_doubts = [
+        number for (number,) in stage.query("SELECT number FROM outbox WHERE status = 'in_doubt' AND kind = 'text'")
+    ]
     told = _one(stage, "SELECT count(DISTINCT lead_id) FROM outbox WHERE kind = 'alert' AND body LIKE '%in_doubt%'")
     verdicts = Counter(event.body["verdict"] for event in stage.events() if "verdict" in event.body)
     reasoned = f"SELECT count(*) FROM outbox WHERE purpose = 'text_back' AND status IN {REASONED}"
@@ -68,7 +72,8 @@ async def outcome(chaos: ChaosStage) -> Outcome:
         late=report["late"],
         texts=sum(got.values()),
         doubts=doubts,
-        resolved=doubts - open_doubts,
+        resolved=doubts - len(open_doubts),
+        unsent=sum(not got[number] for number in open_doubts),
         told=told,
         reasoned=_one(stage, reasoned),
         replies=sum(heard.values()),
