@@ -14,7 +14,7 @@ import aiohttp
 import aiosmtplib
 import orjson
 
-from ari_app.app import LOW_DISK_OCTETS, database_path
+from ari_app.app import LOW_DISK_OCTETS, backup_plan, database_path
 from ari_app.calls.watch_setup import ami_address
 from ari_app.clock import SystemClock
 from ari_app.dashboard.control import socket_path
@@ -24,10 +24,12 @@ from ari_app.notify.gateways import link_options
 from ari_app.pbx.ami_session import AmiSession
 from ari_app.pbx.ari import Ari
 from ari_app.pbx.errors import AmiError, AriError, RefusedError, UnavailableError
+from ari_app.runtime.nightly import STALE
 from ari_app.settings.loading import Settings
 from ari_app.settings.model import SecretUnavailableError
 from ari_app.settings.texts import SmppGateway
 from ari_app.speech import engine_options
+from ari_app.store.backup import in_folder
 from ari_app.store.db import require_sound
 from sms_gateway.errors import SmsError
 from sms_gateway.smpp.client import SmppGateway as SmppClient
@@ -60,7 +62,7 @@ async def examine(settings: Settings) -> list[Finding]:
     findings = [Finding("settings", Grade.WARNING, str(warning), "see ringback check") for warning in settings.warnings]
     if not findings:
         findings.append(Finding("settings", Grade.OK, f"policy {settings.policy.version}"))
-    for part in (_disk, _database, _clock, _voice, _watched, _asterisk, _gateways, _mail):
+    for part in (_disk, _database, _backup, _clock, _voice, _watched, _asterisk, _gateways, _mail):
         findings += [finding async for finding in part(settings)]
     return findings
 
@@ -103,6 +105,25 @@ async def _database(settings: Settings) -> AsyncIterator[Finding]:
         )
     else:
         yield Finding("database", Grade.OK, f"{path} is sound")
+
+
+async def _backup(settings: Settings) -> AsyncIterator[Finding]:
+    plan = backup_plan(settings)
+    try:
+        kept = await asyncio.to_thread(in_folder, plan.folder)
+    except StoreError as error:
+        yield Finding("backup", Grade.WARNING, str(error), "make the folder readable and writable for us")
+        return
+    if not kept:
+        when = "never by itself" if plan.hour is None else f"at {plan.hour:%H:%M}"
+        yield Finding("backup", Grade.OK, f"none yet in {plan.folder}; taken {when}")
+        return
+    newest = kept[0].taken_at
+    found = f"{len(kept)} in {plan.folder}, the newest of {newest.astimezone(plan.zone):%Y-%m-%d %H:%M}"
+    if plan.hour is not None and SystemClock().now() - newest > STALE:
+        yield Finding("backup", Grade.WARNING, found, "does Ringback run at night? 'ringback backup' takes one now")
+    else:
+        yield Finding("backup", Grade.OK, found)
 
 
 async def _clock(settings: Settings) -> AsyncIterator[Finding]:

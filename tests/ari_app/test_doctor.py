@@ -8,15 +8,19 @@ import sqlite3
 from collections import namedtuple
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from ari_app import doctor
 from ari_app.app import database_path
+from ari_app.clock import SystemClock
 from ari_app.dashboard.control import socket_path
 from ari_app.doctor import Finding, Grade, examine
+from ari_app.errors import StoreUnavailableError
 from ari_app.settings.loading import Settings
+from ari_app.store.backup import take
 from ari_app.store.db import prepare
 from tests.ari_app.cli.ringback import Ringback, serving
 from tests.ari_app.notify.post import post
@@ -108,6 +112,34 @@ async def test_books_that_cannot_be_used_are_a_failure_with_the_right_mend(
         newer = "run the Ringback that wrote it, or a newer one"
         mend = newer if how == "a newer version" else "stop Ringback, then ringback restore"
     assert (finding.grade, finding.mend) == (Grade.FAILURE, mend), finding
+
+
+# ------------------------------------------------------------------------------------------------------------------ backup
+async def test_where_no_backup_was_taken_yet_it_says_when_one_will_be(settings: Settings) -> None:
+    finding = await only(doctor._backup, settings)
+    assert finding.grade is Grade.OK
+    assert finding.found == f"none yet in {settings.data_folder / 'backups'}; taken at 03:30"
+
+
+@pytest.mark.parametrize(("age", "grade"), [(timedelta(hours=30), Grade.OK), (timedelta(hours=40), Grade.WARNING)])
+async def test_a_newest_backup_that_is_old_is_a_warning(settings: Settings, age: timedelta, grade: Grade) -> None:
+    prepare(database_path(settings))
+    take(database_path(settings), settings.data_folder / "backups", SystemClock().now() - age)
+    finding = await only(doctor._backup, settings)
+    assert finding.grade is grade
+    assert finding.found.startswith(f"1 in {settings.data_folder / 'backups'}, the newest of 20")
+    assert (finding.mend is None) == (grade is Grade.OK)
+
+
+async def test_backups_that_nobody_may_look_at_are_a_warning(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def closed(_: Path) -> None:
+        raise StoreUnavailableError("backups: Permission denied")
+
+    monkeypatch.setattr("ari_app.doctor.in_folder", closed)
+    finding = await only(doctor._backup, settings)
+    assert (finding.grade, finding.found) == (Grade.WARNING, "backups: Permission denied")
 
 
 def _break(path: Path, how: str) -> None:
