@@ -72,6 +72,9 @@ def prepare(path: Path, before_upgrade: Callable[[], object] | None = None) -> N
     """
     _refuse_half_restored(path)
     if not path.exists():
+        if path.with_name(f"{path.name}-wal").exists():
+            # SQLite would take it for the log of the new books, and write what it holds into them.
+            raise StoreDamagedError(str(path), f"the file is gone and its log is still there: {RESTORE}")
         _make(path)
     if path.stat().st_size == 0:
         # Ours are never empty, not even for a moment; as a database it would be sound, and hold nothing.

@@ -79,6 +79,22 @@ def test_an_empty_file_is_no_books_but_what_a_failing_disk_has_left_of_them(tmp_
     assert path.stat().st_size == 0
 
 
+def test_the_log_of_books_that_are_gone_does_not_become_that_of_new_ones(tmp_path: Path) -> None:
+    path = tmp_path / "books.db"
+    prepare(path)
+    keeper = sqlite3.connect(path)
+    keeper.execute("INSERT INTO bookmarks VALUES ('old', 'news')")
+    keeper.commit()
+    path.unlink()
+    with pytest.raises(StoreDamagedError, match=r"its log is still there: .*ringback restore"):
+        prepare(path)
+    keeper.close()
+    path.with_name("books.db-wal").unlink(missing_ok=True)
+    prepare(path)
+    with reading(path) as handle:
+        assert handle.table("bookmarks").count == 0
+
+
 def test_nothing_is_opened_while_a_restore_has_not_ended(tmp_path: Path) -> None:
     path = tmp_path / "books.db"
     restoring(path).write_bytes(b"half")
