@@ -121,6 +121,14 @@ def next_todo(db: Database, kind: str) -> datetime | None:
     return None if row[0] is None else instant(row[0])
 
 
+def pull_in(db: Database, at: datetime) -> int:
+    """After the clock went back: what was to go at once goes now, and not when the old time has come again; how many."""
+    return db.execute(
+        "UPDATE outbox SET not_before = ? WHERE status = 'todo' AND not_before > ? AND not_before = created_at",
+        [stamp(at), stamp(at)],
+    ).rowcount
+
+
 def put_back(db: Database, effect_id: EffectId, at: datetime, not_before: datetime, why: str) -> None:
     """The act did not happen: once more, not before then. What is not under way stays as it is."""
     changed = db.execute(

@@ -7,6 +7,7 @@ import os
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from ari_app.errors import StoreInUseError
 from ari_app.notify.gateways import GatewayOptionsError
 from ari_app.recovery.values import Channel, ConsentState
 from ari_app.settings.loading import Settings
-from ari_app.store import people, receipts
+from ari_app.store import outbox, people, receipts
 from ari_app.store.db import Database, reading
 from tests.support import office
 from tests.support.books import CALLER, DIALLED, NOON, Books
@@ -218,4 +219,16 @@ async def test_tidying_forgets_what_is_old_and_counts_what_waits(tmp_path: Path)
     assert depths[("text", "todo")] == 1
     left = await books.store.read(lambda db: [row["ref"] for row in db.table("parked_receipts").rows])
     assert left == ["new"]
+    books.close()
+
+
+async def test_tidying_notices_a_clock_that_went_back(tmp_path: Path) -> None:
+    books = Books(tmp_path)
+    await app._tidy(books.recorder, NOON)
+    await books.miss()
+    an_hour_ago = NOON - timedelta(hours=1)
+    assert await books.store.read(lambda db: outbox.claim(db, "text", an_hour_ago, NOON, 10)) == []
+    await app._tidy(books.recorder, an_hour_ago)
+    claimed = await books.store.write(lambda db: outbox.claim(db, "text", an_hour_ago, NOON, 10))
+    assert len(claimed) == 1
     books.close()

@@ -229,3 +229,14 @@ def test_an_order_that_cannot_be_read_fails_and_holds_up_nothing(db: Database) -
     row = db.table("outbox").get(1)
     assert (row["status"], row["last_error"]) == ("failed", "its body cannot be read: value: unknown type 'SendFax'")
     assert [order.effect_id for order in outbox.unfinished(db)] == ["1.0"]
+
+
+def test_after_the_clock_went_back_what_was_to_go_at_once_goes_at_once(db: Database) -> None:
+    later = NOON + timedelta(hours=1)
+    add(db, "1.0", text(), lead=1, at=later)
+    add(db, "2.0", text(not_before=NOON + timedelta(hours=9)), lead=2, at=later)
+    add(db, "3.0", text(), lead=3, at=NOON - SECOND)
+    assert claim(db, "text") == ["3.0"]
+    assert outbox.pull_in(db, NOON) == 1
+    assert claim(db, "text") == ["1.0"], "the one that waits for the morning waits on"
+    assert outbox.pull_in(db, NOON) == 0
