@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -128,6 +129,24 @@ def test_a_lane_begins_no_more_at_once_than_it_may_and_a_slow_one_holds_up_no_ot
         assert slow.times == [0.0, 0.0, 10.0, 10.0, 20.0, 20.0]
         assert len(quick.acts) >= 6
         assert quick.times[0] <= 11.0
+
+    play(main)
+
+
+def test_what_the_target_cannot_use_now_is_not_begun_so_that_a_crash_leaves_no_doubt_of_it(tmp_path: Path) -> None:
+    async def main() -> None:
+        slow = World(*[10.0] * 3)
+        core = Core(tmp_path, text=slow)
+        useful = [1]
+        core.dispatcher._lanes["text"] = replace(core.dispatcher._lanes["text"], useful=lambda: useful[0])
+        async with core.running():
+            for n in range(3):
+                await core.books.miss(f"call-{n}", e164(f"+1305555015{n}"), plan="brief")
+            await core.pass_time(5)
+            assert await core.statuses("text") == ["doing", "todo", "todo"]
+            useful[0] = 9  # more than the lane allows
+            await core.pass_time(6)
+            assert await core.statuses("text") == ["done", "doing", "doing"]
 
     play(main)
 

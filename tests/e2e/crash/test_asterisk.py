@@ -47,6 +47,8 @@ async def test_asterisk_restarted_under_ringing_and_talking_people_leaves_one_ve
     assert len(brokerage.smsc.to(later)) == 1
     assert len(brokerage.smsc.to(caller)) <= 1
     assert brokerage.smsc.to(talking) == []
+    report = await fragile.audit()
+    assert (report["findings"], report["under_way"]) == ([], 0)
 
 
 async def test_a_link_that_is_cut_without_a_word_is_noticed_and_a_call_that_came_meanwhile_is_found(

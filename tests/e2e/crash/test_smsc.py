@@ -34,6 +34,23 @@ async def test_a_link_that_breaks_in_the_middle_of_a_submit_leaves_a_doubt_that_
     assert len(smsc.to(caller)) == 1
 
 
+async def test_a_receipt_that_outruns_the_answer_is_the_proof_when_the_answer_never_comes(
+    fragile: Fragile, caller: str
+) -> None:
+    brokerage, smsc = fragile.brokerage, fragile.brokerage.smsc
+    smsc.answer, binds = (lambda _: None), smsc.binds
+    async with missed_call(brokerage, caller) as mobile:
+        [text] = await until(lambda: smsc.to(caller), what="the submit_sm")
+        await smsc.receipt(text)
+        sent = await settled(brokerage, caller, "text")
+        await until(lambda: smsc.binds > binds, within=15.0, what="the next bind, when the answer's time is over")
+        smsc.answer = None
+        mobile.hang_up()
+    assert sent.body["outcome"] == "done"
+    assert [status for _, status in brokerage.orders(caller, "text")] == ["done"]
+    assert len(smsc.to(caller)) == 1
+
+
 async def test_a_text_that_was_brought_twice_because_its_acknowledgement_was_lost_counts_once(
     fragile: Fragile, caller: str
 ) -> None:
