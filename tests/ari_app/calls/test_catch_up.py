@@ -178,6 +178,12 @@ async def test_a_call_that_was_cut_off_with_asterisk_is_judged_once_it_is_known_
     assert room.verdicts() == ["abandoned"]
 
 
+async def test_after_the_clock_was_put_back_nobody_waits_until_the_time_comes_again(room: Room) -> None:
+    room.cel.write_bytes(SIX_CALLS.read_bytes())
+    room.clock.at -= timedelta(hours=2)
+    assert await room.catch_up.look() == 6
+
+
 async def test_calls_of_long_ago_are_not_answered_any_more(room: Room) -> None:
     room.cel.write_bytes(SIX_CALLS.read_bytes())
     room.clock.at += timedelta(days=3)
@@ -215,6 +221,17 @@ async def test_the_audit_is_clean_when_every_call_has_its_outcome(room: Room) ->
     await room.catch_up.look()
     report = await room.store.read(lambda db: audit(db, room.cel, SHORTLY_AFTER - timedelta(hours=1)))
     assert (report.calls, report.under_way, report.late, report.findings) == (6, 0, 6, ())
+
+
+async def test_the_audit_counts_a_call_that_was_cut_off_with_asterisk_once_it_has_its_outcome(room: Room) -> None:
+    room.cel.write_bytes(b"".join(LINES[:5]))
+    report = await room.store.read(lambda db: audit(db, room.cel, SHORTLY_AFTER - timedelta(hours=1)))
+    assert (report.calls, report.under_way) == (0, 1)
+    await room.catch_up.look()
+    room.catch_up.asterisk_has(frozenset())
+    await room.catch_up.look()
+    report = await room.store.read(lambda db: audit(db, room.cel, SHORTLY_AFTER - timedelta(hours=1)))
+    assert (report.calls, report.under_way, report.late, report.findings) == (1, 0, 1, ())
 
 
 async def test_the_audit_names_each_call_without_an_outcome(room: Room) -> None:
