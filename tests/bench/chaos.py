@@ -13,7 +13,7 @@ import random
 import re
 import signal
 import sqlite3
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -58,12 +58,13 @@ BLINDING = ("kill -9", "SIGSTOP", "Asterisk kill -9", "ARI cut", "ARI silent")
 
 @dataclass(frozen=True, slots=True)
 class Blindness:
-    """One fault that broke the link to Asterisk. seconds: until Ringback was connected again. first_event: until the journal
-    had its next event, after a kill."""
+    """One fault that broke the link to Asterisk. seconds: until Ringback was connected again. noticed: until it said that the
+    link was lost. first_event: after a kill, until it had a call in hand or an event in the journal."""
 
     fault: str
     at: float
     seconds: float
+    noticed: float | None
     first_event: float | None
 
 
@@ -221,20 +222,24 @@ async def _pause(seconds: float) -> None:
 
 
 # ------------------------------------------------------------------------------------------------------------------ judging
-_CONNECTED = re.compile(r'"event": "asterisk_connected".*?"timestamp": "([^"]+)"')
+_SAID = re.compile(r'"event": "(\w+)".*"timestamp": "([^"]+)"')
 
 
 def _judge(seed: int, minutes: float, day: _Day, left_out: list[str], found: Outcome) -> Result:
     stage = day.chaos.stage
-    connected = connections(stage.log_path)
-    events = sorted(datetime.fromisoformat(event.at).timestamp() for event in stage.events())
+    said = sayings(stage.log_path)
+    connected, lost = said["asterisk_connected"], said["asterisk_lost"]
+    events = sorted(
+        [*(datetime.fromisoformat(event.at).timestamp() for event in stage.events()), *said["call_arrived"]]
+    )
     blindness = []
     for fault, at in day.began:
         if fault not in BLINDING:
             continue
         again = LASTING["SIGSTOP"] if fault == "SIGSTOP" else next((one - at for one in connected if one > at), -1.0)
-        first = next((one - at for one in events if one > at), None) if fault == "kill -9" else None
-        blindness.append(Blindness(fault, at, round(again, 3), None if first is None else round(first, 3)))
+        noticed = _after(at, lost) if fault in ("ARI cut", "ARI silent", "Asterisk kill -9") else None
+        first = _after(at, events) if fault == "kill -9" else None
+        blindness.append(Blindness(fault, at, round(again, 3), noticed, first))
     firsts = [one.first_event for one in blindness if one.first_event is not None]
     in_step = [round(next(one - at for one in connected if one > at - 0.5), 3) for at in day.asterisk_up]
     return Result(
@@ -249,10 +254,18 @@ def _judge(seed: int, minutes: float, day: _Day, left_out: list[str], found: Out
     )
 
 
-def connections(log: Path) -> list[float]:
-    """When Ringback's log says that it was connected to Asterisk, in seconds since the epoch."""
-    text = log.read_text(encoding="utf-8", errors="replace")
-    return [datetime.fromisoformat(found).timestamp() for found in _CONNECTED.findall(text)]
+def sayings(log: Path) -> dict[str, list[float]]:
+    """When Ringback's log has which event, in seconds since the epoch."""
+    found: dict[str, list[float]] = defaultdict(list)
+    for line in log.read_text(encoding="utf-8", errors="replace").splitlines():
+        if said := _SAID.search(line):
+            found[said[1]].append(datetime.fromisoformat(said[2]).timestamp())
+    return found
+
+
+def _after(at: float, moments: list[float]) -> float | None:
+    """How long after ``at`` the next of ``moments`` is, in seconds."""
+    return next((round(one - at, 3) for one in moments if one > at), None)
 
 
 def _show(result: Result, console: Console) -> None:
@@ -274,6 +287,9 @@ def _show(result: Result, console: Console) -> None:
         "of these known in the end, by a receipt": str(found.resolved),
         "of the rest never sent, and a person told": f"{found.unsent}, {found.told}",
         "texts not sent for a reason in the books": str(found.reasoned),
+        "silence of the link noticed after": ", ".join(
+            f"{one.noticed:.1f} s" for one in result.blindness if one.fault == "ARI silent" and one.noticed is not None
+        ),
         "longest blindness": "-" if longest is None else f"{longest.seconds:.1f} s ({longest.fault})",
         "first event after a kill": "-" if result.first_event is None else result.first_event.milliseconds(),
         "in step after Asterisk's start": ", ".join(f"{one:.1f} s" for one in result.in_step),
