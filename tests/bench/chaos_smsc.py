@@ -59,7 +59,7 @@ class MoodySmsc(Smsc):
         self._cut, self._told = cut, taken
         self._chance = random.Random(seed)
         self._count = itertools.count()
-        self._owed: asyncio.Queue[Callable[[], Awaitable[None]]] = asyncio.Queue()
+        self._owed: asyncio.Queue[Callable[[], Awaitable[int]]] = asyncio.Queue()
         self._bringing: list[asyncio.Task[None]] = []
         self._open = 0
         self.answer = self._answer
@@ -99,18 +99,19 @@ class MoodySmsc(Smsc):
 
     def bring(self, sender: str, recipient: str, body: str) -> None:
         """A person's text, until it is acknowledged."""
-        self._owe(lambda: self._deliver(sender, recipient, body))
+        self._owe(lambda: self._submit(sender, recipient, body))
 
-    def _owe(self, debt: Callable[[], Awaitable[None]]) -> None:
+    def _owe(self, debt: Callable[[], Awaitable[int]]) -> None:
+        """debt: brings something, and gives the command_status of the answer."""
         self._open += 1
         self._owed.put_nowait(debt)
 
-    async def _receipt(self, text: WireText) -> None:
+    async def _receipt(self, text: WireText) -> int:
         body = (
             f"id:{text.message_id} sub:001 dlvrd:001 submit date:2611241500 done date:2611241500"
             f" stat:DELIVRD err:000 text:{text.body[:20]}"
         )
-        await self._deliver(text.destination, text.source, body, esm_class=0x04)
+        return await self._submit(text.destination, text.source, body, esm_class=0x04)
 
     async def _bring(self) -> None:
         while True:
@@ -119,8 +120,9 @@ class MoodySmsc(Smsc):
                 try:
                     await until(lambda: self._clients, within=3600.0, what="a bound client")
                     async with asyncio.timeout(ANSWERED_WITHIN):
-                        await debt()
-                    break
+                        if await debt() == smpp34.ESME_ROK:
+                            break
                 except (TimeoutError, smpp34.SmppError, OSError):
-                    await asyncio.sleep(AGAIN_AFTER)  # noqa: TID251 - a carrier's own pause
+                    pass
+                await asyncio.sleep(AGAIN_AFTER)  # noqa: TID251 - a carrier's own pause
             self._open -= 1
