@@ -18,7 +18,7 @@ import smpp34
 from tests.support.stage import Smsc, WireText
 from tests.support.waiting import until
 
-THROTTLED = 0x58
+OK, THROTTLED = 0x00, 0x58
 ANSWERED_WITHIN = 4.0
 """So long an SMSC waits for a deliver_sm_resp before it brings the message again."""
 AGAIN_AFTER = 0.5
@@ -120,7 +120,7 @@ class MoodySmsc(Smsc):
                 try:
                     await until(lambda: self._clients, within=3600.0, what="a bound client")
                     async with asyncio.timeout(ANSWERED_WITHIN):
-                        if await debt() == smpp34.ESME_ROK:
+                        if await debt() == OK:
                             break
                 except (TimeoutError, smpp34.SmppError, OSError):
                     pass
