@@ -126,7 +126,7 @@ async def test_a_refusal_in_the_middle_of_a_long_text_tells_what_was_accepted() 
 
 
 async def test_no_answer_is_in_doubt_and_the_connection_is_replaced() -> None:
-    async with talking(response_seconds=0.1) as (smsc, peer, client, _), asyncio.TaskGroup() as group:
+    async with talking(response_seconds=0.5) as (smsc, peer, client, _), asyncio.TaskGroup() as group:
         sending = group.create_task(attempt(client.send(text())))
         await peer.expect(wire.SubmitSm)
         error = await sending
@@ -154,7 +154,7 @@ async def test_one_lost_answer_does_not_put_the_others_in_doubt() -> None:
 
 
 async def test_a_lost_answer_in_the_middle_of_a_long_text_says_which_segment() -> None:
-    async with talking(response_seconds=0.1) as (_, peer, client, _), asyncio.TaskGroup() as group:
+    async with talking(response_seconds=0.5) as (_, peer, client, _), asyncio.TaskGroup() as group:
         sending = group.create_task(attempt(client.send(text(LONG))))
         await accept(peer, "a1")
         error = await sending
@@ -327,14 +327,14 @@ async def test_the_rate_is_kept_on_the_wire() -> None:
 
 
 async def test_a_half_open_connection_is_noticed_and_replaced() -> None:
-    async with talking(enquire_seconds=0.05, response_seconds=0.1) as (smsc, peer, client, _):
+    async with talking(enquire_seconds=0.05, response_seconds=0.5) as (smsc, peer, client, _):
         peer.stop_reading()
         await smsc.bound_peer()
         await until(lambda: client.status.counters.binds == 2)
 
 
 async def test_a_slow_loris_is_noticed_and_replaced() -> None:
-    async with talking(enquire_seconds=0.05, response_seconds=0.1) as (smsc, peer, client, _):
+    async with talking(enquire_seconds=0.05, response_seconds=0.5) as (smsc, peer, client, _):
         octets = iter(wire.encode(mo(b"x" * 200), 1))
 
         def drip() -> bool:
