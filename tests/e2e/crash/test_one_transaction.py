@@ -40,7 +40,7 @@ async def test_killed_before_the_commit_a_stop_is_not_acknowledged_and_counts_wh
         before = fragile.smsc.brought
         async with asyncio.TaskGroup() as group:
             bringing = group.create_task(_acknowledged(smsc, caller))
-            await until(lambda: fragile.smsc.brought > before, what="the text on its way to Ringback")
+            await until(lambda: fragile.smsc.brought > before, within=15.0, what="the text on its way to Ringback")
             await fragile.kill()
         books.execute("ROLLBACK")
     assert not bringing.result()
@@ -79,7 +79,7 @@ async def test_killed_with_a_text_on_the_wire_it_is_in_doubt_and_a_person_is_tol
     brokerage = fragile.brokerage
     brokerage.smsc.answer = lambda _: None
     async with missed_call(brokerage, caller) as mobile:
-        await until(lambda: brokerage.smsc.to(caller), what="the submit_sm")
+        await until(lambda: brokerage.smsc.to(caller), within=15.0, what="the submit_sm")
         await fragile.kill()
         mobile.hang_up()
         await mobile.heard("ended")

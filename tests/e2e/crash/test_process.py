@@ -41,7 +41,7 @@ async def test_standing_still_for_ten_seconds_it_takes_an_answer_for_an_answer_a
     texted = new_number()
     smsc.answer = lambda _: None
     async with missed_call(brokerage, texted) as missed, brokerage.desk_phone("101") as desk:
-        await until(lambda: smsc.to(texted), what="the submit_sm")
+        await until(lambda: smsc.to(texted), within=15.0, what="the submit_sm")
         async with brokerage.mobile(caller) as mobile:
             mobile.call(brokerage.dial(MAIN))
             await desk.heard("incoming")

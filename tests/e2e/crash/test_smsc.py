@@ -40,7 +40,7 @@ async def test_a_receipt_that_outruns_the_answer_is_the_proof_when_the_answer_ne
     brokerage, smsc = fragile.brokerage, fragile.brokerage.smsc
     smsc.answer, binds = (lambda _: None), smsc.binds
     async with missed_call(brokerage, caller) as mobile:
-        [text] = await until(lambda: smsc.to(caller), what="the submit_sm")
+        [text] = await until(lambda: smsc.to(caller), within=15.0, what="the submit_sm")
         await smsc.receipt(text)
         sent = await settled(brokerage, caller, "text")
         await until(lambda: smsc.binds > binds, within=15.0, what="the next bind, when the answer's time is over")
