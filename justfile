@@ -27,7 +27,7 @@ crash *ARGS:
 
 # Whole calls on a real Asterisk.
 e2e *ARGS:
-    pytest -q -n 4 --dist loadgroup tests/e2e {{ARGS}}
+    pytest -q -n 4 tests/e2e --ignore tests/e2e/crash {{ARGS}}
 
 # SMSCs and gateways of others.
 interop *ARGS:

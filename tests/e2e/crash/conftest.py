@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
-import pytest
 import pytest_asyncio
 
 from tests.e2e.crash.fragile import Fragile, open_fragile
@@ -30,10 +28,3 @@ async def fragile(shared_fragile: Fragile) -> AsyncIterator[Fragile]:
     shared_fragile.smsc.refusing = False
     shared_fragile.ari.thaw()
     await until(lambda: not brokerage.channels(), within=20.0, what="all channels to be gone")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One after the other on one worker: what kills, stops and floods is not to be judged beside its like."""
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("crash"))
