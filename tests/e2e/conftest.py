@@ -25,10 +25,12 @@ async def shared_brokerage() -> AsyncIterator[Brokerage]:
 @pytest_asyncio.fixture(loop_scope="session")
 async def brokerage(shared_brokerage: Brokerage) -> AsyncIterator[Brokerage]:
     """``shared_brokerage`` for one test, which has to leave no channel and no bridge behind."""
+    await shared_brokerage.go_on()
     yield shared_brokerage
     shared_brokerage.smsc.answer = None
     await until(lambda: not shared_brokerage.channels(), within=20.0, what="all channels to be gone")
     await until(lambda: not shared_brokerage.bridges(), within=5.0, what="all bridges to be gone")
+    shared_brokerage.leave()
     assert not shared_brokerage.hook.refused
 
 

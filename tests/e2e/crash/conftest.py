@@ -20,11 +20,10 @@ async def shared_fragile() -> AsyncIterator[Fragile]:
 async def fragile(shared_fragile: Fragile) -> AsyncIterator[Fragile]:
     """``shared_fragile``, whole."""
     brokerage = shared_fragile.brokerage
-    process = brokerage.process
-    if process is None or process.returncode is not None:
-        await brokerage.start_ringback()
+    await brokerage.go_on()
     yield shared_fragile
     brokerage.smsc.answer = None
     shared_fragile.smsc.refusing = False
     shared_fragile.ari.thaw()
     await until(lambda: not brokerage.channels(), within=20.0, what="all channels to be gone")
+    brokerage.leave()
