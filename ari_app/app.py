@@ -4,58 +4,46 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import gc
-import os
 import random
 import shutil
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any, NoReturn
-from zoneinfo import ZoneInfo
 
 import structlog
 
+from ari_app.adapters import callback_placer, lanes, open_crms
 from ari_app.calls.catch_up import CatchUp
 from ari_app.calls.effects import Prompt
-from ari_app.calls.placer import CallbackOptions, CallbackPlacer
 from ari_app.calls.supervisor import CallSupervisor
-from ari_app.calls.watch_setup import NoCallbacks, Watch, open_watch
+from ari_app.calls.watch_setup import Watch, open_watch
 from ari_app.clock import Clock, SystemClock
-from ari_app.crm.jsonl import JsonLines
-from ari_app.crm.port import Crm, CrmAdapter
-from ari_app.crm.webhook import Webhook, signing_key
 from ari_app.dashboard.control import Control, socket_path
 from ari_app.dashboard.health import Component, Health
 from ari_app.dashboard.metrics import Metrics
 from ari_app.dashboard.server import WebEdge
-from ari_app.errors import StoreInUseError, StoreUnavailableError
+from ari_app.data_folder import backup_plan, database_path, exclusive
+from ari_app.errors import StoreUnavailableError
 from ari_app.notify.doubts import Doubts
-from ari_app.notify.email import EmailAdapter, Mailer, MailServer
 from ari_app.notify.gateways import build_gateways, fixed_senders
-from ari_app.notify.texts import TextAdapter, TextInbox
+from ari_app.notify.texts import TextInbox
 from ari_app.pbx.ari import Ari
-from ari_app.pbx.errors import PbxError, UnsafeValueError
 from ari_app.pbx.event_socket import EventSocket, SocketEvent, SocketTiming
 from ari_app.pbx.messages import TextMessageReceived
 from ari_app.pbx.messenger import AriMessenger
-from ari_app.pbx_setup import ManagedPbx, pbx_folders
-from ari_app.runtime.dispatcher import AfterCrash, Dispatcher, Lane
-from ari_app.runtime.nightly import BackupPlan, NightlyBackup
-from ari_app.runtime.outcome import Adapter
+from ari_app.pbx_setup import pbx_folders
+from ari_app.reloading import reload
+from ari_app.runtime.dispatcher import Dispatcher
+from ari_app.runtime.nightly import NightlyBackup
 from ari_app.runtime.recorder import Listener, PolicyInForce, Record, Recorded, Recorder
 from ari_app.runtime.timer_loop import TimerLoop
 from ari_app.service import ServiceManager
-from ari_app.settings.delivery import WebhookCrm
-from ari_app.settings.loading import Settings, load
-from ari_app.settings.model import SecretUnavailableError
-from ari_app.settings.problem import Problem, SettingsError, Severity
-from ari_app.settings.texts import SipGateway
+from ari_app.settings.loading import Settings
 from ari_app.sip_texts import SipInbox
 from ari_app.speech import VoiceSoon, engine_options, prompt_texts, render_prompts
 from ari_app.store import bookmarks, outbox, pace, receipts
-from ari_app.store.backup import give, open_books
+from ari_app.store.backup import open_books
 from ari_app.store.db import Database, Store, ThreadedStore
 from sms_gateway.gateway import Gateway
 from voice_agent.engines import open_tts
@@ -68,53 +56,6 @@ HOUSEKEEPING_SECONDS = 15.0
 LOOK_SECONDS = 5.0
 """How long what is queued waits at the start for what the PBX's ledger tells of the time before."""
 LOW_DISK_OCTETS = 200_000_000
-RESTART_SECTIONS = (
-    "data",
-    "backup",
-    "pbx",
-    "phones",
-    "trunks",
-    "gateways",
-    "email",
-    "crm",
-    "web",
-    "voice",
-    "prompt",
-    "callback",
-)
-"""Sections that are taken over at a restart only, as far as they are more than policy."""
-
-
-def database_path(settings: Settings) -> Path:
-    """Where the books are."""
-    return settings.data_folder / "ringback.db"
-
-
-def backup_plan(settings: Settings) -> BackupPlan:
-    """Where copies of the books go, and when."""
-    section = settings.document.backup
-    zone = ZoneInfo(settings.document.brokerage.time_zone)
-    return BackupPlan(settings.data_folder / section.folder, section.keep, section.hour, zone)
-
-
-@contextlib.contextmanager
-def exclusive(data_folder: Path) -> Any:
-    """One Ringback for one data folder. Raises StoreInUseError."""
-    folder = data_folder / "run"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with (folder / "ringback.lock").open("a+") as file:
-        give(folder, data_folder)
-        give(folder / "ringback.lock", data_folder)
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            file.seek(0)
-            holder = file.read().strip() or "unknown"
-            raise StoreInUseError(f"another Ringback runs with {data_folder} (pid {holder}): stop it first") from None
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
-        yield
 
 
 class Application:
@@ -187,15 +128,14 @@ class Application:
             sip_inbox = SipInbox(pbx_folders(settings).messages, store, inbox)
             supervisor.on_other = _waker(sip_inbox)
 
-            crms = await stack.enter_async_context(_open_crms(settings, clock))
-            dispatcher = Dispatcher(
-                store, recorder, clock, self._lanes(recorder, gateways, crms, self._callbacks(ari, supervisor, voice))
-            )
+            crms = await stack.enter_async_context(open_crms(settings, clock))
+            placer = callback_placer(settings, ari, supervisor, voice, clock)
+            dispatcher = Dispatcher(store, recorder, clock, lanes(settings, clock, recorder, gateways, crms, placer))
             timers = TimerLoop(store, recorder, clock)
             metrics = Metrics(health, lambda: self._depths)
             recorder.listen(metrics.observe)
             health.add(lambda: self._components(recorder, supervisor, gateways))
-            control = Control(recorder, clock, health, lambda: self._reload(in_force))
+            control = Control(recorder, clock, health, lambda: reload(settings, in_force))
             edge = WebEdge(document.web, health, metrics, control, socket_path(settings.data_folder))
 
             catch_up = None
@@ -270,66 +210,6 @@ class Application:
                 task.cancel()
         log.info("stopped")
 
-    # ------------------------------------------------------------------------------------------------------------ pieces
-    def _callbacks(self, ari: Ari, supervisor: CallSupervisor, voice: VoiceSoon) -> CallbackPlacer | None:
-        document = self._settings.document
-        name = document.callback.trunk or next(iter(document.trunks), None)
-        if name is None or not document.pbx.has_ari:
-            return None
-        http = document.pbx.http
-        options = CallbackOptions(
-            section=document.callback,
-            trunk_name=name,
-            trunk=document.trunks[name],
-            media_url=f"ws://{http.host}:{http.port}",
-            media_host=http.host,
-            voice_loaded=voice.loaded,
-        )
-        return CallbackPlacer(ari, supervisor, voice, self._clock, options)
-
-    def _lanes(
-        self,
-        recorder: Recorder,
-        gateways: Mapping[str, Gateway],
-        crms: Mapping[str, Crm],
-        callbacks: CallbackPlacer | None,
-    ) -> list[Lane]:
-        settings, clock = self._settings, self._clock
-        document = settings.document
-        email: Adapter = EmailAdapter(self._mailer(), recorder, clock, document.brokerage.postal_address)
-        ring = document.callback.ring
-        lanes = [
-            Lane(
-                "text",
-                TextAdapter(gateways, clock, fixed_senders(settings)),
-                AfterCrash.DOUBT,
-                64,
-                60.0,
-                attempts=200,
-                useful=lambda: sum(gateway.health.at_once for gateway in gateways.values()),
-            ),
-            Lane("alert", email, AfterCrash.REPEAT, 4, 90.0, attempts=60),
-            Lane("email", email, AfterCrash.REPEAT, 4, 90.0, attempts=60),
-            Lane("push", CrmAdapter(crms, clock), AfterCrash.REPEAT, 8, 60.0, attempts=400),
-        ]
-        if callbacks is None:
-            lanes.append(Lane("callback", NoCallbacks(), AfterCrash.REPEAT, 4, 10.0))
-        else:
-            lanes.append(
-                Lane("callback", callbacks, AfterCrash.DOUBT, document.callback.at_once, ring + 30.0, attempts=200)
-            )
-        return lanes
-
-    def _mailer(self) -> Mailer | None:
-        settings = self._settings
-        section = settings.document.email
-        if section is None:
-            return None
-        password = None if section.password is None else section.password.read(settings.base)
-        ca_file = None if section.ca_file is None else settings.base / section.ca_file
-        installation = settings.secrets().resolve("installation", None)[:12]
-        return Mailer(MailServer(section, password, ca_file, installation))
-
     async def _keep_house(self, recorder: Recorder) -> None:
         """What has to be done now and then. It writes, so that health turns red, and green again, also while nothing happens."""
         while True:
@@ -362,56 +242,6 @@ class Application:
             parts.append(Component("backup", self._backups.ok, self._backups.detail, needed=False))
         return parts
 
-    async def _reload(self, in_force: PolicyInForce) -> dict[str, Any]:
-        """Take a valid policy over at once; refuse an invalid one, and one that needs what is not running."""
-        settings = await asyncio.to_thread(load, self._settings.path)
-        _refuse_unknown_gateways(settings, self._settings)
-        pbx, trouble = await self._rewrite_pbx(settings)
-        before = in_force.policy.version
-        in_force.swap(settings.policy, settings.document.model_dump_json(exclude_unset=True))
-        if pbx is not None:
-            try:
-                await asyncio.to_thread(pbx.take_over)
-            except PbxError as error:
-                trouble = str(error)
-        if trouble is not None:
-            log.error("pbx_not_reloaded", error=trouble)
-        taken_over = pbx is not None and trouble is None
-        return {
-            "before": before,
-            "now": settings.policy.version,
-            "pbx": [path.name for path in pbx.changed] if pbx is not None and taken_over else [],
-            "pbx_trouble": trouble,
-            "after_restart": _after_restart(settings, self._settings, pbx_has_it=taken_over),
-            "warnings": [problem.as_json() for problem in settings.warnings],
-        }
-
-    async def _rewrite_pbx(self, settings: Settings) -> tuple[ManagedPbx | None, str | None]:
-        """The managed PBX's configuration for ``settings``, not yet read by it; or what kept us from writing it.
-
-        Raises SettingsError for settings that cannot be written into Asterisk's files.
-        """
-        try:
-            return await asyncio.to_thread(ManagedPbx.rewrite, settings, self._settings), None
-        except (UnsafeValueError, SecretUnavailableError) as error:
-            raise SettingsError([Problem(Severity.ERROR, settings.place(("pbx",)), "pbx", str(error))]) from error
-        except (PbxError, OSError) as error:
-            return None, str(error)
-
-
-def _after_restart(settings: Settings, running: Settings, *, pbx_has_it: bool) -> list[str]:
-    """Sections that have changed and that nothing reads before the next start. pbx_has_it: phones and trunks are rendered."""
-    new, old = settings.document, running.document
-    changed = [section for section in RESTART_SECTIONS if getattr(new, section) != getattr(old, section)]
-    if not pbx_has_it:
-        return changed
-    ours = {old.callback.trunk or next(iter(old.trunks), None)}
-    ours |= {gateway.trunk for gateway in old.gateways.values() if isinstance(gateway, SipGateway)}
-    waiting = {section for section in changed if section != "phones"}
-    if all(name is None or new.trunks.get(name) == old.trunks.get(name) for name in ours):
-        waiting.discard("trunks")
-    return [section for section in changed if section in waiting]
-
 
 async def _tidy(recorder: Recorder, now: datetime) -> Mapping[tuple[str, str], int]:
     """Forget what nobody will ask for any more; the outbox's depths. Raises StoreUnavailableError."""
@@ -437,40 +267,6 @@ async def _look_first(catch_up: CatchUp) -> None:
     with contextlib.suppress(StoreUnavailableError, OSError, TimeoutError):
         async with asyncio.timeout(LOOK_SECONDS):
             await catch_up.look()
-
-
-def _refuse_unknown_gateways(settings: Settings, running: Settings) -> None:
-    """Raises SettingsError for a route to a gateway that only a restart would start."""
-    problems = [
-        Problem(
-            Severity.ERROR,
-            settings.place(("text_routes", str(index), "via")),
-            f"text_routes.{index}.via",
-            f"the gateway {route.via!r} is not running: restart Ringback instead of reloading",
-        )
-        for index, route in enumerate(settings.document.text_routes)
-        if route.via not in running.document.gateways
-    ]
-    if problems:
-        raise SettingsError(problems)
-
-
-@contextlib.asynccontextmanager
-async def _open_crms(settings: Settings, clock: Clock) -> AsyncIterator[dict[str, Crm]]:
-    """The CRMs of the settings. Raises SecretUnavailableError, WebhookSecretError."""
-    built: dict[str, Crm] = {}
-    for name, section in settings.document.crm.items():
-        if isinstance(section, WebhookCrm):
-            key = signing_key(section.secret.read(settings.base))
-            installation = settings.secrets().resolve("installation", None)[:12]
-            built[name] = Webhook(section.url, key, clock, section.timeout, installation)
-        else:
-            built[name] = JsonLines(settings.base / section.file, clock)
-    try:
-        yield built
-    finally:
-        for crm in built.values():
-            await crm.close()
 
 
 def _waker(sip_inbox: SipInbox) -> Callable[[SocketEvent], None]:

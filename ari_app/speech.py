@@ -14,7 +14,7 @@ from typing import NoReturn
 import structlog
 
 from ari_app.calls.effects import Prompt
-from ari_app.calls.session import VoicePrompt
+from ari_app.calls.prompts import VoicePrompt
 from ari_app.calls.voice import RtpEnd, Speaker, Talk, TalkEnd
 from ari_app.conversation import qualify
 from ari_app.conversation.intents import PHRASES

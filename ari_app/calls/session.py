@@ -8,14 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from datetime import datetime
-from typing import TypedDict, assert_never
+from collections.abc import Awaitable, Callable
+from typing import assert_never
 
 import structlog
 
-from ari_app.calls.draft import PromptDigests
 from ari_app.calls.effects import (
     CallEffect,
     CancelLeg,
@@ -24,7 +21,6 @@ from ari_app.calls.effects import (
     HangUp,
     HangUpAs,
     Play,
-    Prompt,
     Record,
     RingBack,
     RingLeg,
@@ -41,16 +37,16 @@ from ari_app.calls.events import (
     LegEnd,
     LegEnded,
     LegRinging,
-    PlayingEnded,
     RecordingEnded,
 )
 from ari_app.calls.machine import step
+from ari_app.calls.prompts import MomentFields, PromptPlayer, Prompts, moment_of
 from ari_app.calls.state import Call, CallSetup, CallStage
 from ari_app.clock import Clock
 from ari_app.numbering import redacted
 from ari_app.pbx.ari import Ari
 from ari_app.pbx.channels import CallerId, HangupReason
-from ari_app.pbx.errors import AriError, NotFoundError
+from ari_app.pbx.errors import AriError, NotFoundError, StateConflictError
 from ari_app.pbx.messages import (
     AriEvent,
     ChannelDestroyed,
@@ -67,34 +63,16 @@ from ari_app.pbx.messages import (
     StasisStart,
 )
 from ari_app.pbx.models import ChannelState
-from ari_app.pbx.sounds import Sound
 from ari_app.recovery.events import Event
 
 log = structlog.get_logger("call")
 
 LINGER_SECONDS = 5.0
 """How long strays of a call that is over are waited for."""
-WHOLE_TOLERANCE_SECONDS = 0.4
-"""A prompt counts as heard to its end if at most this much of it is missing: Asterisk reports its last packet, not sample."""
 LONGEST_RING_SECONDS = 120
 STALLED_SECONDS = 0.25
 """A deadline noticed so late was missed because the process stood still (a frozen machine, a debugger): what Asterisk has
 told meanwhile is still unread, and an answer among it counts more than the clock. So long it is waited for."""
-
-
-@dataclass(frozen=True, slots=True)
-class VoicePrompt:
-    """A prompt as it can be played, and the digest of its text."""
-
-    sound: Sound
-    text_sha256: str
-
-    @property
-    def digests(self) -> PromptDigests:
-        return PromptDigests(self.text_sha256, self.sound.digest)
-
-
-Prompts = Mapping[Prompt, VoicePrompt]
 
 
 _ENDS = {
@@ -106,13 +84,6 @@ _ENDS = {
     26: LegEnd.NO_ANSWER,  # non-selected user clearing
     0: LegEnd.NO_ANSWER,  # what a time-out of the dial reports before 20.14 and 22.4
 }
-
-
-class MomentFields(TypedDict):
-    """Both clocks."""
-
-    now: float
-    at: datetime
 
 
 def leg_end(cause: int, *, answered: bool) -> LegEnd:
@@ -136,17 +107,13 @@ class CallSession:
         self.setup = setup
         self._ari = ari
         self._clock = clock
-        self._prompts = prompts
-        self._digests = {prompt: voiced.digests for prompt, voiced in prompts.items()}
         self._tell = tell
         self._own = own
         self._call = Call(setup=setup)
         self._queue: asyncio.Queue[CallEvent] = asyncio.Queue()
+        self._prompter = PromptPlayer(setup.call_id, ari, clock, prompts, self._answer, self._queue.put_nowait)
         self._answered = False
-        self._playing: tuple[str, Prompt] | None = None
         self._recording = False
-        self._play_count = 0
-        self._play_started: tuple[float, datetime] | None = None
         self._bridge: str | None = None
         self._log = log.bind(call_id=setup.call_id, caller=redacted(setup.caller))
 
@@ -175,11 +142,11 @@ class CallSession:
         moment = self._moment()
         match event:
             case PlaybackStarted(playback=playback):
-                if self._playing is not None and playback.id == self._playing[0]:
-                    self._play_started = (moment["now"], moment["at"])
+                self._prompter.started(playback)
                 return None
             case PlaybackFinished(playback=playback):
-                return self._playing_over(playback.id, failed=playback.state == "failed")
+                self._prompter.finished(playback)
+                return None
             case RecordingFinished(recording=recording):
                 self._recording = False
                 return RecordingEnded(**moment, recording=recording.name, seconds=float(recording.seconds or 0))
@@ -216,7 +183,7 @@ class CallSession:
                 return None
 
     def _moment(self) -> MomentFields:
-        return {"now": asyncio.get_running_loop().time(), "at": self._clock.now()}
+        return moment_of(self._clock)
 
     # -------------------------------------------------------------------------------------------------------------- the loop
     async def run(self) -> None:
@@ -254,13 +221,13 @@ class CallSession:
         """Hear what is still to come of a call that is over: the end of a prompt or message, a phone that answered too late."""
         try:
             async with asyncio.timeout(LINGER_SECONDS):
-                while self._playing is not None or self._recording or self._call.live_legs or not self._queue.empty():
+                while self._prompter.playing or self._recording or self._call.live_legs or not self._queue.empty():
                     await self._handle(await self._queue.get())
         except TimeoutError:
             pass
 
     async def _handle(self, event: CallEvent) -> None:
-        result = step(self._call, event, self._digests)
+        result = step(self._call, event, self._prompter.digests)
         self._call = result.call
         # Facts first: they wait for nobody, and the text hangs on them; each phone that is called off is a round trip.
         for effect in sorted(result.effects, key=lambda effect: not isinstance(effect, Tell)):
@@ -284,9 +251,9 @@ class CallSession:
             case Connect(leg=leg):
                 await self._connect(leg)
             case Play(prompt=prompt):
-                await self._play(prompt)
+                await self._prompter.play(prompt)
             case StopPlaying():
-                await self._stop_playing()
+                await self._prompter.stop()
             case Record(longest_seconds=longest):
                 await self._record(longest)
             case HangUp(cause=cause):
@@ -317,12 +284,29 @@ class CallSession:
                 ring_seconds=LONGEST_RING_SECONDS,
                 originator=self.setup.call_id,
             )
+        except StateConflictError:
+            await self._adopt(leg)
         except AriError as error:
             # 500 "Allocation failed" is a phone that is not registered; 400, most often, a caller who is not there any more.
             self._log.info("phone_unreachable", phone=phone, error=str(error))
             if await self._caller_has_gone():
                 self._queue.put_nowait(CallerGone(**self._moment()))
             self._queue.put_nowait(LegEnded(**self._moment(), leg=leg, end=LegEnd.UNREACHABLE))
+
+    async def _adopt(self, leg: str) -> None:
+        """Take over a leg that is there already: a Ringback that died had just asked for it, too late to be seen by us."""
+        try:
+            await self._ari.applications.subscribe(self._ari.application, f"channel:{leg}")
+            channel = await self._ari.channels.get(leg)
+        except AriError as error:
+            self._log.info("leg_gone", leg=leg, error=str(error))
+            self._queue.put_nowait(LegEnded(**self._moment(), leg=leg, end=LegEnd.UNREACHABLE))
+            return
+        self._log.info("leg_adopted", leg=leg, state=channel.state.value)
+        if channel.state is ChannelState.RINGING:
+            self._queue.put_nowait(LegRinging(**self._moment(), leg=leg))
+        elif channel.state is ChannelState.UP:
+            self._queue.put_nowait(LegAnswered(**self._moment(), leg=leg))
 
     async def _caller_has_gone(self) -> bool:
         """Whether a hang-up is on its way to us: who gave up is not to be taken for one whom no phone could be rung for."""
@@ -348,49 +332,6 @@ class CallSession:
         await self._ari.bridges.create(self._bridge)
         await self._answer()
         await self._ari.bridges.add(self._bridge, self.setup.call_id, leg)
-
-    async def _play(self, prompt: Prompt) -> None:
-        self._play_count += 1
-        playback = f"{self.setup.call_id}-play{self._play_count}"
-        self._playing, self._play_started = (playback, prompt), None
-        voiced = self._prompts.get(prompt)
-        try:
-            if voiced is None:
-                raise NotFoundError(f"prompt {prompt}", 0, "it has not been rendered")
-            await self._answer()
-            await self._ari.channels.play(self.setup.call_id, [voiced.sound.media], playback=playback)
-        except AriError as error:
-            self._log.warning("prompt_not_played", prompt=prompt.value, error=str(error))
-            ended = self._playing_over(playback, failed=True)
-            if ended is not None:
-                self._queue.put_nowait(ended)
-
-    def _playing_over(self, playback: str, *, failed: bool) -> PlayingEnded | None:
-        """The end of what plays, with how much of it was heard; None for the end of something earlier."""
-        if self._playing is None or self._playing[0] != playback:
-            return None
-        (_, prompt), started = self._playing, self._play_started
-        self._playing = self._play_started = None
-        moment = self._moment()
-        voiced = self._prompts.get(prompt)
-        heard = 0.0 if started is None else moment["now"] - started[0]
-        whole = not failed and voiced is not None and heard >= voiced.sound.seconds - WHOLE_TOLERANCE_SECONDS
-        return PlayingEnded(
-            **moment, prompt=prompt.value, whole=whole, started_at=moment["at"] if started is None else started[1]
-        )
-
-    async def _stop_playing(self) -> None:
-        if self._playing is None:
-            return
-        playback, prompt = self._playing
-        ended = self._playing_over(playback, failed=False)
-        assert ended is not None
-        # Told at once, and before whatever plays next: a prompt that was cut short is never taken for a whole one.
-        self._queue.put_nowait(ended)
-        try:
-            await self._ari.playbacks.stop(playback)
-        except NotFoundError:
-            self._log.debug("prompt_ended_before", prompt=prompt.value)
 
     async def _record(self, longest: float) -> None:
         name = f"message-{self.setup.call_id}"

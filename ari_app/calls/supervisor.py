@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 import structlog
 
 from ari_app.calls.arrival import arrival
 from ari_app.calls.callers import name_of
+from ari_app.calls.prompts import Prompts
 from ari_app.calls.resumed import FoundTalk, ResumedTalk, call_over, callback_over, found_talks, is_ours
-from ari_app.calls.session import CallSession, Prompts
+from ari_app.calls.session import CallSession
 from ari_app.calls.state import CallSetup
 from ari_app.clock import Clock
 from ari_app.errors import StoreUnavailableError
@@ -53,6 +54,10 @@ log = structlog.get_logger("calls")
 
 INBOUND = "inbound"
 """The first argument that the dialplan gives to Stasis; the second is the number dialled."""
+
+
+STRAY_SECONDS = 5.0
+"""By then Asterisk has done what it was asked before we came."""
 
 
 class Session(Protocol):
@@ -109,6 +114,7 @@ class CallSupervisor:
         self._under_way: set[asyncio.Task[None]] = set()
         self._idle = asyncio.Event()
         self._idle.set()
+        self._look_again = asyncio.Event()
         self.connected = False
         self.version: str | None = None
         self.trouble: str | None = None
@@ -158,6 +164,7 @@ class CallSupervisor:
     async def run(self) -> None:
         """Until cancelled; calls that are under way end with it."""
         async with asyncio.TaskGroup() as group:
+            group.create_task(self._look_for_strays())
             while True:
                 task = group.create_task(await self._starting.get())
                 self._under_way.add(task)
@@ -232,6 +239,7 @@ class CallSupervisor:
                 self.own(channel_id, session)
             self.start(self._resume(talk, session))
         self.start(self._take_over([channel for channel in found if channel.id not in self._owners]))
+        self._look_again.set()
 
     async def _take_over(self, channels: Sequence[Channel]) -> None:
         """Calls of a Ringback that is gone. Its legs first: a phone with one line is busy while the old leg rings it."""
@@ -242,6 +250,19 @@ class CallSupervisor:
         for channel in channels:
             if channel.place.context == INBOUND:
                 self._arrived(channel, channel.place.extension)
+
+    async def _look_for_strays(self) -> NoReturn:
+        """A leg that was asked for as its Ringback died can come into being after the snapshot, and no event tells us of it."""
+        while True:
+            await self._look_again.wait()
+            self._look_again.clear()
+            await self._clock.pause(STRAY_SECONDS)
+            try:
+                channels = await self._ari.channels.list()
+            except AriError as error:
+                log.info("strays_not_looked_for", error=str(error))
+                continue
+            await self._take_over([one for one in channels if is_ours(one.id) and one.id not in self._owners])
 
     async def _resume(self, talk: FoundTalk, session: ResumedTalk) -> None:
         """See a conversation to its end, and tell the journal. Its transcript, if there was one, died with the process."""

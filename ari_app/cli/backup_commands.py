@@ -7,10 +7,10 @@ from pathlib import Path
 
 import click
 
-from ari_app.app import backup_plan, database_path, exclusive
 from ari_app.calls.catch_up import OLDEST
 from ari_app.cli.context import Cli, as_json, pass_cli, print_json
 from ari_app.clock import SystemClock
+from ari_app.data_folder import backup_plan, database_path, exclusive
 from ari_app.errors import NotDoneError, StoreError
 from ari_app.runtime.recorder import PolicyInForce
 from ari_app.runtime.restoring import Restored, make_fit

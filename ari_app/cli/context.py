@@ -16,8 +16,8 @@ import click
 import orjson
 from rich.console import Console
 
-from ari_app.app import database_path
 from ari_app.dashboard.control import socket_path
+from ari_app.data_folder import database_path
 from ari_app.errors import NotDoneError
 from ari_app.settings.loading import Settings, load
 from ari_app.store.db import Database, reading

@@ -12,10 +12,10 @@ import orjson
 from rich.table import Table
 
 from ari_app import numbering
-from ari_app.app import backup_plan, database_path
 from ari_app.cli.context import Cli, as_json, pass_cli, print_json
 from ari_app.clock import SystemClock
 from ari_app.crm.port import payload
+from ari_app.data_folder import backup_plan, database_path
 from ari_app.errors import NotDoneError
 from ari_app.notify.email import is_address
 from ari_app.numbering import classify

@@ -11,9 +11,9 @@ import orjson
 from rich.table import Table
 
 from ari_app import numbering
-from ari_app.app import database_path
 from ari_app.cli.context import Cli, as_json, pass_cli, print_json
 from ari_app.clock import SystemClock
+from ari_app.data_folder import database_path
 from ari_app.recovery import transcript
 from ari_app.recovery.plan import clock_face
 from ari_app.rehearsal import Rehearsal, rehearse

@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from ari_app.app import database_path
+from ari_app.data_folder import database_path
 from tests.bench.chaos_load import calls, phones
 from tests.bench.chaos_smsc import Mood
 from tests.bench.chaos_stage import ChaosStage, chaos_stage

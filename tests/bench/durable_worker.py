@@ -18,8 +18,8 @@ from pathlib import Path
 
 import uvloop
 
-from ari_app.app import database_path
 from ari_app.clock import SystemClock
+from ari_app.data_folder import database_path
 from ari_app.log import configure
 from ari_app.notify.gateways import link_options
 from ari_app.notify.texts import TextAdapter

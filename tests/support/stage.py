@@ -26,7 +26,7 @@ import smpp34
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
 
-from ari_app.app import database_path
+from ari_app.data_folder import database_path
 from ari_app.pbx.process import AsteriskProcess
 from ari_app.pbx_setup import ManagedPbx
 from ari_app.settings.loading import Settings, load

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from ari_app.app import exclusive
+from ari_app.data_folder import exclusive
 from ari_app.recovery.events import CallMissed, OptOutRecorded
 from ari_app.recovery.values import Verdict, e164
 from ari_app.runtime.outcome import Done

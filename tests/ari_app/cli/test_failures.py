@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from ari_app.app import exclusive
 from ari_app.cli.failures import sentences
 from ari_app.cli.main import main
+from ari_app.data_folder import exclusive
 from ari_app.errors import NotDoneError, StoreDamagedError, StoreUnavailableError
 from tests.ari_app.cli.ringback import Ringback
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ari_app.app import exclusive
+from ari_app.data_folder import exclusive
 from ari_app.recovery.values import e164
 from ari_app.runtime.outcome import Done, Failed, InDoubt, RetryAt
 from tests.ari_app.cli.ringback import Ringback, serving

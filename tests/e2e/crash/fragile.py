@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ari_app.app import database_path
+from ari_app.data_folder import database_path
 from tests.e2e.brokerage import SETTINGS, Brokerage, open_brokerage
 from tests.support.ports import free_port
 from tests.support.tcp_proxy import TcpProxy

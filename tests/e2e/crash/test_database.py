@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from ari_app.app import database_path
+from ari_app.data_folder import database_path
 from tests.support.stage import Stage, running_stage
 from tests.support.waiting import until
 

@@ -9,10 +9,10 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ari_app.app import database_path
 from ari_app.calls.watch_state import WatchRules
 from ari_app.calls.watch_supervisor import WatchSupervisor
 from ari_app.clock import SystemClock
+from ari_app.data_folder import database_path
 from ari_app.pbx.ami_link import AmiAddress, AmiLink, AmiTiming
 from ari_app.recovery.events import CallAnswered, CallClosed, CallMissed, Event
 from ari_app.runtime.recorder import PolicyInForce, Recorder

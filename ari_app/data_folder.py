@@ -1,0 +1,47 @@
+"""The data folder: where the books and their copies are, and the lock that keeps a second Ringback out."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from ari_app.errors import StoreInUseError
+from ari_app.runtime.nightly import BackupPlan
+from ari_app.settings.loading import Settings
+from ari_app.store.backup import give
+
+
+def database_path(settings: Settings) -> Path:
+    """Where the books are."""
+    return settings.data_folder / "ringback.db"
+
+
+def backup_plan(settings: Settings) -> BackupPlan:
+    """Where copies of the books go, and when."""
+    section = settings.document.backup
+    zone = ZoneInfo(settings.document.brokerage.time_zone)
+    return BackupPlan(settings.data_folder / section.folder, section.keep, section.hour, zone)
+
+
+@contextlib.contextmanager
+def exclusive(data_folder: Path) -> Iterator[None]:
+    """One Ringback for one data folder. Raises StoreInUseError."""
+    folder = data_folder / "run"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (folder / "ringback.lock").open("a+") as file:
+        give(folder, data_folder)
+        give(folder / "ringback.lock", data_folder)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            file.seek(0)
+            holder = file.read().strip() or "unknown"
+            raise StoreInUseError(f"another Ringback runs with {data_folder} (pid {holder}): stop it first") from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
