@@ -25,6 +25,7 @@ from ari_app.pbx.render import Dialplan, PbxSecrets, RingGroup, render
 from ari_app.settings.pbx import Telephony
 from ari_app.settings.secrets import SecretStore
 from tests.support.phones import Phone
+from tests.support.ports import free_port
 from tests.support.waiting import until_sync
 
 CARRIER_IP = "127.0.0.2"
@@ -59,7 +60,7 @@ class TestPbx:
     ) -> TestPbx:
         """Renders one into ``base``. ``trunk`` and ``pbx`` are further keys of those sections of the settings."""
         host = find_asterisk(progress=print, suite=suite or os.environ.get("RINGBACK_TEST_SUITE"))
-        http, ami, sip, carrier_port = free_ports(4)
+        http, ami, sip, carrier_port = (free_port(also=socket.SOCK_DGRAM) for _ in range(4))
         rtp = 20000 + (os.getpid() * 200) % 12000
         telephony = Telephony.model_validate(
             {
@@ -147,24 +148,6 @@ class TestPbx:
     def bridges(self) -> list[str]:
         rows = self.process.cli("bridge show all").splitlines()[1:]
         return [row.split()[0] for row in rows if row.strip()]
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that are free for TCP and UDP, below those that the kernel gives to outgoing connections."""
-    found: list[int] = []
-    for offset in range(8000):
-        port = 11000 + (os.getpid() * 40 + offset) % 8000
-        with (
-            contextlib.suppress(OSError),
-            socket.socket(socket.AF_INET, socket.SOCK_STREAM) as stream,
-            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagram,
-        ):
-            stream.bind(("", port))
-            datagram.bind(("", port))
-            found.append(port)
-        if len(found) == count:
-            return found
-    raise AssertionError("no free ports between 11000 and 19000")
 
 
 @contextlib.contextmanager

@@ -7,6 +7,7 @@ import signal
 
 import pytest
 
+from ari_app.pbx.ari import Ari
 from tests.e2e.brokerage import MAIN
 from tests.e2e.crash.fragile import Fragile
 from tests.e2e.scenes import called_back, missed_call, settled, verdict
@@ -59,3 +60,20 @@ async def test_standing_still_for_ten_seconds_it_takes_an_answer_for_an_answer_a
     assert smsc.to(caller) == []
     assert sent.body["outcome"] == "done"
     assert len(smsc.to(texted)) == 1
+
+
+async def test_a_leg_that_came_into_being_too_late_for_the_snapshot_does_not_ring_for_ever(fragile: Fragile) -> None:
+    brokerage = fragile.brokerage
+    pbx = brokerage.settings.document.pbx
+    password = brokerage.settings.secrets().resolve("ari", pbx.ari.secret)
+    url = f"http://127.0.0.1:{brokerage.ports['http_port']}"
+    await fragile.kill()
+    async with (
+        brokerage.desk_phone("101") as desk,
+        Ari(url, pbx.ari.user, password, application=pbx.app) as dead,
+    ):
+        await brokerage.start_ringback()
+        await dead.channels.originate("PJSIP/101", channel="1764000000.1-leg0", formats=("ulaw",))
+        await desk.heard("incoming")
+        await desk.heard("ended", within=15.0)
+    assert fragile.said("orphan_hung_up")

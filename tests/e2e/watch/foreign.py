@@ -20,7 +20,6 @@ from ari_app.pbx.host import AsteriskHost, find_asterisk
 from ari_app.pbx.modules import GROUPS
 from ari_app.pbx.process import AsteriskProcess
 from ari_app.settings.pbx import Pbx
-from tests.support.asterisk import free_ports
 from tests.support.phones import Phone
 from tests.support.ports import free_port
 
@@ -152,7 +151,7 @@ def foreign_pbx(*, attach: bool = True) -> Iterator[ForeignPbx]:
     base = Path(tempfile.mkdtemp(prefix="ringback-foreign-"))
     base.chmod(0o711)
     host = find_asterisk(progress=print, suite=os.environ.get("RINGBACK_TEST_SUITE"))
-    ami, http, sip, carrier = free_ports(4)
+    ami, http, sip, carrier = (free_port(also=socket.SOCK_DGRAM) for _ in range(4))
     pbx = ForeignPbx(host, PbxFolders(base), ami, http, sip, carrier)
     try:
         pbx.render(attach=attach)
