@@ -17,7 +17,7 @@ from ari_app.adapters import callback_placer, lanes, open_crms
 from ari_app.calls.catch_up import CatchUp
 from ari_app.calls.effects import Prompt
 from ari_app.calls.supervisor import CallSupervisor
-from ari_app.calls.watch_setup import Watch, open_watch
+from ari_app.calls.watch_setup import Watch, hindsight, open_watch
 from ari_app.clock import Clock, SystemClock
 from ari_app.dashboard.control import Control, socket_path
 from ari_app.dashboard.health import Component, Health
@@ -32,7 +32,7 @@ from ari_app.pbx.ari import Ari
 from ari_app.pbx.event_socket import EventSocket, SocketEvent, SocketTiming
 from ari_app.pbx.messages import TextMessageReceived
 from ari_app.pbx.messenger import AriMessenger
-from ari_app.pbx_setup import pbx_folders
+from ari_app.pbx_setup import event_log, pbx_folders
 from ari_app.reloading import reload
 from ari_app.runtime.dispatcher import Dispatcher
 from ari_app.runtime.nightly import NightlyBackup
@@ -69,6 +69,7 @@ class Application:
         self._depths: Mapping[tuple[str, str], int] = {}
         self._watch: Watch | None = None
         self._backups: NightlyBackup | None = None
+        self._catch_up: CatchUp | None = None
         self.ready = asyncio.Event()
 
     def stop(self) -> None:
@@ -138,10 +139,11 @@ class Application:
             control = Control(recorder, clock, health, lambda: reload(settings, in_force))
             edge = WebEdge(document.web, health, metrics, control, socket_path(settings.data_folder))
 
-            catch_up = None
-            if document.pbx.managed:
-                catch_up = CatchUp(store, recorder, clock, pbx_folders(settings).cel, supervisor.holds)
-                supervisor.on_snapshot = catch_up.asterisk_has
+            cel = event_log(settings)
+            if cel is not None:
+                seen_by = supervisor if self._watch is None else self._watch.supervisor
+                self._catch_up = CatchUp(store, recorder, clock, cel, seen_by.holds, hindsight(settings))
+                seen_by.on_snapshot = self._catch_up.asterisk_has
 
             recovered = await dispatcher.recover()
             if recovered:
@@ -149,9 +151,7 @@ class Application:
             await edge.start()
             stack.push_async_callback(edge.stop)
             speaking = voice.run(engines, recorder, document.callback.longest)
-            await self._run_all(
-                recorder, supervisor, events, gateways, sip_inbox, dispatcher, timers, doubts, catch_up, speaking
-            )
+            await self._run_all(recorder, supervisor, events, gateways, sip_inbox, dispatcher, timers, doubts, speaking)
 
     async def _run_all(
         self,
@@ -163,7 +163,6 @@ class Application:
         dispatcher: Dispatcher,
         timers: TimerLoop,
         doubts: Doubts,
-        catch_up: CatchUp | None,
         speaking: Coroutine[Any, Any, NoReturn],
     ) -> None:
         assert self._backups is not None
@@ -185,9 +184,9 @@ class Application:
                 running.append(group.create_task(self._watch.supervisor.run(), name="watched calls"))
                 running.append(group.create_task(self._watch.link.run(), name="ami"))
             sending = [group.create_task(gateway.run(), name=f"gateway:{name}") for name, gateway in gateways.items()]
-            if catch_up is not None:
-                await _look_first(catch_up)
-                running.append(group.create_task(catch_up.run(), name="catch-up"))
+            if self._catch_up is not None:
+                await _look_first(self._catch_up)
+                running.append(group.create_task(self._catch_up.run(), name="catch-up"))
             dispatching = group.create_task(dispatcher.run(), name="dispatcher")
             # What stands now stands to the end. Left out, a full collection is no pause of 50 ms, which callers could hear.
             gc.collect()
@@ -238,6 +237,9 @@ class Application:
         doubtful = sum(count for (_, status), count in self._depths.items() if status == "in_doubt")
         mend = ": see 'ringback outbox'" if doubtful else ""
         parts.append(Component("outbox", doubtful == 0, f"{doubtful} in doubt{mend}", needed=False))
+        if self._catch_up is not None:
+            trouble = self._catch_up.trouble
+            parts.append(Component("event log", trouble is None, trouble or "read", needed=False))
         if self._backups is not None:
             parts.append(Component("backup", self._backups.ok, self._backups.detail, needed=False))
         return parts

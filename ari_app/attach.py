@@ -6,28 +6,13 @@ Nothing here rings a person's phone unless an extension to ring is given.
 from __future__ import annotations
 
 import asyncio
-import os
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
 
+from ari_app.attach_call import CHECK_CONTEXT, SNIPPETS, Ear, EventLog, TestCall, prove
 from ari_app.calls.watch_setup import ami_address
 from ari_app.doctor import Finding, Grade
 from ari_app.pbx.ami_link import AmiAddress
-from ari_app.pbx.ami_messages import (
-    AmiEvent,
-    BridgeEntered,
-    ChannelEvent,
-    DialBegan,
-    DialEnded,
-    DialProgressed,
-    Executed,
-    Headers,
-    HungUp,
-    NewChannel,
-    NewState,
-    UserEvent,
-    parse_event,
-)
+from ari_app.pbx.ami_messages import AmiEvent, Headers, parse_event
 from ari_app.pbx.ami_session import AmiSession
 from ari_app.pbx.ari import Ari
 from ari_app.pbx.errors import (
@@ -35,48 +20,22 @@ from ari_app.pbx.errors import (
     AmiRefusedError,
     AriError,
     MalformedEventError,
-    NotFoundError,
     RefusedError,
     UnavailableError,
 )
 from ari_app.pbx.host import AsteriskVersion
+from ari_app.pbx_setup import event_log
 from ari_app.recovery.policy import CallbackConsent
 from ari_app.settings.loading import Settings
 from ari_app.settings.model import SecretUnavailableError
 
 OLDEST = AsteriskVersion(16)
 """The oldest release that the watching is tried on."""
-CHECK_CONTEXT, NOTICE_CONTEXT = "ringback-check", "ringback-notice"
-TEST_CALL_SECONDS = 8.0
-RING_SECONDS = 8.0
+NOTICE_CONTEXT = "ringback-notice"
 LIST_SECONDS = 20.0
 """How long Asterisk may take to list its whole dialplan."""
 TOO_MUCH = ("Originate", "Command", "Redirect", "Hangup", "UpdateConfig", "Setvar", "ModuleLoad", "AGI")
 """Actions that a user who only watches must not have."""
-_SNIPPETS = "asterisk/attach"
-
-
-@dataclass(frozen=True, slots=True)
-class TestCall:
-    """How the proof is made. ring: an extension whose phone shall ring, in ``context``; None for nobody's.
-
-    wait_seconds: how long to wait for a test call that a person starts on the PBX, where there is no ARI to start it.
-    """
-
-    ring: str | None = None
-    context: str = "from-internal"
-    wait_seconds: float = 0.0
-
-
-_KINDS: tuple[tuple[str, type[ChannelEvent] | tuple[type, ...], str], ...] = (
-    ("channels", (NewChannel, HungUp), "call"),
-    ("dials", (DialBegan, DialEnded), "call"),
-    ("ringing", (NewState, DialProgressed), "call"),
-    ("bridges", (BridgeEntered,), "call"),
-    ("applications", (Executed,), "dialplan"),
-    ("the dialplan's own words", (UserEvent,), "user"),
-)
-"""What a call has to show, and the class of AMI events (``read =``) that brings it."""
 
 
 async def check(settings: Settings, call: TestCall) -> list[Finding]:
@@ -114,8 +73,13 @@ async def _check(settings: Settings, call: TestCall) -> AsyncIterator[Finding]:
                 yield finding
             async for finding in _dialplan(session, settings):
                 yield finding
-            async for finding in _call_path(settings, call, _Ear(heard, arrived)):
+            log = await _event_log(settings)
+            if isinstance(log, Finding):
+                yield log
+            async for finding in _call_path(settings, call, Ear(heard, arrived)):
                 yield finding
+                if isinstance(log, EventLog) and finding.what == "test call" and finding.grade is Grade.OK:
+                    yield await log.told()
     except AmiRefusedError as error:
         yield _not_let_in(settings, address, error)
     except AmiLostError as error:
@@ -130,7 +94,7 @@ def _not_let_in(settings: Settings, address: AmiAddress, error: AmiRefusedError)
     generated = settings.data_folder / "secrets" / "manager"
     where = "pbx.manager.secret" if settings.document.pbx.manager.secret is not None else str(generated)
     mend = (
-        f"add {_SNIPPETS}/manager_custom.conf: [{address.user}] with the secret from {where} and a permit for this"
+        f"add {SNIPPETS}/manager_custom.conf: [{address.user}] with the secret from {where} and a permit for this"
         " machine; then asterisk -rx 'manager reload'"
     )
     return Finding("AMI", Grade.FAILURE, f"Asterisk does not let {address.user!r} in ({error.said})", mend)
@@ -192,7 +156,7 @@ async def _dialplan(session: AmiSession, settings: Settings) -> AsyncIterator[Fi
             "name the contexts that your trunks' calls enter in pbx.watch.contexts (asterisk -rx 'pjsip show endpoint"
             " TRUNK': context)",
         )
-    mend = f"add {_SNIPPETS}/extensions_custom.conf, then asterisk -rx 'dialplan reload'"
+    mend = f"add {SNIPPETS}/extensions_custom.conf, then asterisk -rx 'dialplan reload'"
     if CHECK_CONTEXT in contexts:
         yield Finding("test context", Grade.OK, f"[{CHECK_CONTEXT}] is there")
     else:
@@ -211,37 +175,17 @@ def _calls_back(settings: Settings) -> bool:
     return calls and bool(document.callback.to) and document.callback.consent is not CallbackConsent.NEVER
 
 
-# ------------------------------------------------------------------------------------------------------------ the proof
-@dataclass(frozen=True, slots=True)
-class _Ear:
-    """What AMI has told so far, and the news that there is more."""
-
-    heard: list[AmiEvent]
-    arrived: asyncio.Event
-
-    async def until(self, enough: Callable[[list[AmiEvent]], bool], within: float) -> bool:
-        """Whether enough is heard in time."""
-        try:
-            async with asyncio.timeout(within):
-                while not enough(self.heard):
-                    self.arrived.clear()
-                    await self.arrived.wait()
-        except TimeoutError:
-            return False
-        return True
-
-
-async def _call_path(settings: Settings, call: TestCall, ear: _Ear) -> AsyncIterator[Finding]:
+async def _call_path(settings: Settings, call: TestCall, ear: Ear) -> AsyncIterator[Finding]:
     pbx = settings.document.pbx
     if not pbx.has_ari:
         if _calls_back(settings):
             found = "pbx.ari is not in the settings: missed callers are texted, and none is called back"
             yield Finding(
-                "ARI", Grade.WARNING, found, f"see {_SNIPPETS}/ari_additional_custom.conf, or drop the call step"
+                "ARI", Grade.WARNING, found, f"see {SNIPPETS}/ari_additional_custom.conf, or drop the call step"
             )
         else:
             yield Finding("ARI", Grade.OK, "not used: Ringback watches, and places no call")
-        async for finding in _proof(None, call, ear):
+        async for finding in prove(None, call, ear):
             yield finding
         return
     try:
@@ -262,7 +206,7 @@ async def _call_path(settings: Settings, call: TestCall, ear: _Ear) -> AsyncIter
             return
         except RefusedError:
             mend = (
-                f"add {_SNIPPETS}/ari_additional_custom.conf: [{pbx.ari.user}] with the same password; then asterisk -rx"
+                f"add {SNIPPETS}/ari_additional_custom.conf: [{pbx.ari.user}] with the same password; then asterisk -rx"
                 " 'module reload res_ari.so'"
             )
             yield Finding("ARI", Grade.FAILURE, f"{url} does not let {pbx.ari.user!r} in", mend)
@@ -271,122 +215,22 @@ async def _call_path(settings: Settings, call: TestCall, ear: _Ear) -> AsyncIter
             yield Finding("ARI", Grade.FAILURE, str(error), "see Asterisk's log")
             return
         yield Finding("ARI", Grade.OK, f"version {info.version} at {url}")
-        async for finding in _proof(ari, call, ear):
+        async for finding in prove(ari, call, ear):
             yield finding
 
 
-async def _proof(ari: Ari | None, call: TestCall, ear: _Ear) -> AsyncIterator[Finding]:
-    if ari is None:
-        order = f"asterisk -rx 'channel originate Local/call@{CHECK_CONTEXT}/n extension caller@{CHECK_CONTEXT}'"
-        if call.wait_seconds <= 0:
-            mend = f"ringback attach --check --wait 60, and on the PBX meanwhile: {order}"
-            yield Finding("test call", Grade.WARNING, "not tried: without ARI a person has to start it", mend)
-            return
-        await ear.until(_over, call.wait_seconds)
-        yield _seen(ear.heard, order)
-        return
-    channel = f"ringback-check-{os.getpid()}"
+# ----------------------------------------------------------------------------------------------------------- the event log
+async def _event_log(settings: Settings) -> EventLog | Finding:
+    """Where the PBX writes its channel events, to be looked at after the test call; or why not."""
+    path = event_log(settings)
+    if path is None:
+        found = "not used: calls that come while Ringback does not run are not seen (pbx.watch.cel)"
+        return Finding("event log", Grade.OK, found)
     try:
-        await _originate(ari, channel, f"Local/call@{CHECK_CONTEXT}/n")
-        await ear.until(_over, TEST_CALL_SECONDS)
-        yield _seen(ear.heard, None)
-    except RefusedError:
-        yield Finding(
-            "test call", Grade.FAILURE, "the ARI user is read-only", "set read_only = no for it, then reload res_ari.so"
-        )
-        return
-    except AriError as error:
-        yield Finding("test call", Grade.FAILURE, str(error), f"[{CHECK_CONTEXT}] must be in the dialplan: see above")
-        return
-    finally:
-        await _hang_up(ari, channel)
-    if call.ring is not None:
-        yield await _ring(ari, call, ear)
-
-
-async def _ring(ari: Ari, call: TestCall, ear: _Ear) -> Finding:
-    """Ring a phone for one ring, because somebody asked for it, and see whether AMI tells of it."""
-    channel = f"ringback-ring-{os.getpid()}"
-    what = f"phone {call.ring}"
-
-    def rings(events: list[AmiEvent]) -> bool:
-        return any(
-            isinstance(event, NewState) and event.channel.state == "Ringing" and event.channel.endpoint == call.ring
-            for event in events
-        )
-
-    try:
-        await _originate(ari, channel, f"Local/{call.ring}@{call.context}")
-        if await ear.until(rings, RING_SECONDS):
-            return Finding(what, Grade.OK, "rings, and AMI tells of it")
-    except AriError as error:
-        return Finding(what, Grade.FAILURE, str(error), f"is there an extension {call.ring} in [{call.context}]?")
-    finally:
-        await _hang_up(ari, channel)
-    mend = "is the phone registered? Is it an endpoint of that name (pbx.watch.desk_phones)?"
-    return Finding(what, Grade.FAILURE, f"AMI told of no ringing within {RING_SECONDS:g} s", mend)
-
-
-async def _originate(ari: Ari, channel: str, endpoint: str) -> None:
-    """A call of ours into the dialplan, whose other end only waits. Raises a leaf of AriError."""
-    body = {
-        "endpoint": endpoint,
-        "context": CHECK_CONTEXT,
-        "extension": "caller",
-        "priority": 1,
-        "callerId": "Ringback <ringback>",
-        "timeout": 20,
-        "formats": "ulaw",
-    }
-    await ari.http.request("POST", ("channels", channel), body=body)
-
-
-async def _hang_up(ari: Ari, channel: str) -> None:
-    try:
-        await ari.channels.hangup(channel)
-    except NotFoundError:
-        pass
-    except AriError:
-        return  # it ends by itself within seconds
-
-
-def _of_test_call(event: AmiEvent) -> bool:
-    match event:
-        case DialBegan(peer=channel) | DialEnded(peer=channel) | DialProgressed(peer=channel):
-            pass
-        case ChannelEvent(channel=channel):
-            pass
-        case _:
-            return False
-    return channel.context == CHECK_CONTEXT or f"@{CHECK_CONTEXT}-" in channel.name
-
-
-def _over(events: list[AmiEvent]) -> bool:
-    """Whether everything that the test call has to show was seen."""
-    return not _lacking(events)
-
-
-def _lacking(events: list[AmiEvent]) -> list[tuple[str, str]]:
-    """What was not seen of the test call, and the class that brings it."""
-    ours = [event for event in events if _of_test_call(event)]
-    return [(name, wanted) for name, kinds, wanted in _KINDS if not any(isinstance(event, kinds) for event in ours)]
-
-
-def _seen(events: list[AmiEvent], order: str | None) -> Finding:
-    lacking = _lacking(events)
-    if not lacking:
-        return Finding("test call", Grade.OK, "seen from beginning to end, and nobody's phone rang")
-    if len(lacking) == len(_KINDS):
-        mend = (
-            order
-            if order is not None
-            else "read = call,dialplan,agent,user,system for the AMI user; no eventfilter but ours"
-        )
-        return Finding("test call", Grade.FAILURE, "nothing was seen of it", mend)
-    names = ", ".join(name for name, _ in lacking)
-    classes = ", ".join(dict.fromkeys(wanted for _, wanted in lacking))
-    mend = f"the AMI user needs read = {classes} as well, and the eventfilter lines of {_SNIPPETS}/manager_custom.conf"
-    return Finding("test call", Grade.FAILURE, f"AMI does not tell of: {names}", mend)
+        return await asyncio.to_thread(EventLog, path)
+    except OSError as error:
+        mend = "let Ringback's account read it: usermod -aG asterisk ringback, and start Ringback anew"
+        return Finding("event log", Grade.FAILURE, f"{path}: {error.strerror or error}", mend)
 
 
 def _some(names: tuple[str, ...] | list[str]) -> str:

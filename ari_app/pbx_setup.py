@@ -22,6 +22,14 @@ def pbx_folders(settings: Settings) -> PbxFolders:
     return PbxFolders(settings.data_folder / "pbx")
 
 
+def event_log(settings: Settings) -> Path | None:
+    """Where the PBX writes its channel events, for us to read afterwards; None when it is not known to."""
+    pbx = settings.document.pbx
+    if pbx.managed:
+        return pbx_folders(settings).cel
+    return settings.base / pbx.watch.cel if pbx.watches and pbx.watch.cel is not None else None
+
+
 def dialplan(settings: Settings) -> Dialplan:
     """What the dialplan has to know for the time that Ringback is away: who rings for which number, and how long."""
     document = settings.document

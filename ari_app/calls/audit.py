@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from ari_app.calls.catch_up import CONTEXT, channel_event
-from ari_app.calls.hindsight import Account, ChannelEvent, account, is_inbound
+from ari_app.calls.hindsight import ChannelEvent
+from ari_app.calls.judging import Hindsight, Judged, channel_event
 from ari_app.pbx.ledger import read_cel
+from ari_app.recovery.policy import Policy
 from ari_app.store import journal
 from ari_app.store.db import Database
 
@@ -18,7 +19,7 @@ from ari_app.store.db import Database
 class Finding:
     """A call whose two accounts differ. why: a sentence."""
 
-    call: Account
+    call: Judged
     why: str
 
 
@@ -33,7 +34,7 @@ class AuditReport:
     unreadable: int
 
 
-def audit(db: Database, cel: Path, since: datetime, context: str = CONTEXT) -> AuditReport:
+def audit(db: Database, cel: Path, since: datetime, hindsight: Hindsight, policy: Policy) -> AuditReport:
     """Compare the two books for all calls that began at ``since`` or later. Raises OSError."""
     calls: dict[str, list[ChannelEvent]] = {}
     unreadable = 0
@@ -51,12 +52,13 @@ def audit(db: Database, cel: Path, since: datetime, context: str = CONTEXT) -> A
         if any(event.kind == "LINKEDID_END" for event in events) or journal.verdict_of(db, call_id) is not None:
             over.append(events)
         else:
-            under_way += _is_inbound(events[0], context, since)
-    told = [found for events in over if (found := account(events, context)) is not None and found.started_at >= since]
+            under_way += hindsight.is_inbound(events[0]) and events[0].at >= since
+    judged = (hindsight.judge(events, policy) for events in over)
+    told = [found for found in judged if found is not None and found.started_at >= since]
     findings: list[Finding] = []
     late = 0
     for call in told:
-        outcome = journal.verdict_of(db, call.call_id)
+        outcome = journal.verdict_of(db, call.setup.call_id)
         why = _difference(call, outcome)
         if why is not None:
             findings.append(Finding(call, why))
@@ -64,7 +66,7 @@ def audit(db: Database, cel: Path, since: datetime, context: str = CONTEXT) -> A
     return AuditReport(len(told), under_way, late, tuple(findings), unreadable)
 
 
-def _difference(call: Account, outcome: journal.Outcome | None) -> str | None:
+def _difference(call: Judged, outcome: journal.Outcome | None) -> str | None:
     """What is wrong between Asterisk's account and ours, if anything."""
     if outcome is None:
         return "no outcome in the journal"
@@ -73,10 +75,6 @@ def _difference(call: Account, outcome: journal.Outcome | None) -> str | None:
     if call.answered_by is None and outcome.answered:
         return f"the journal says {outcome.verdict}, answered; Asterisk never joined the caller with a phone"
     return None
-
-
-def _is_inbound(first: ChannelEvent, context: str, since: datetime) -> bool:
-    return is_inbound(first, context) and first.at >= since
 
 
 def _ledgers(cel: Path, since: datetime) -> Iterator[Path]:

@@ -1,7 +1,7 @@
 """Calls that nobody of us judged: read from Asterisk's channel events, and recorded late rather than never.
 
 Asterisk writes an event log (CEL) whether Ringback is there or not. Each inbound call in it that is over and has no verdict in
-the journal is judged by ``hindsight``, and recorded under the same source id as if it had been seen: twice is once.
+the journal is judged by hindsight, and recorded under the same source id as if it had been seen: twice is once.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from typing import NoReturn
 
 import structlog
 
-from ari_app.calls.arrival import arrival
-from ari_app.calls.hindsight import Account, ChannelEvent, account, verdict
+from ari_app.calls.hindsight import ChannelEvent
+from ari_app.calls.judging import Hindsight, Judged, channel_event
 from ari_app.calls.verdicts import inbound_fields, verdict_event
 from ari_app.clock import Clock
 from ari_app.errors import StoreUnavailableError
 from ari_app.numbering import canonical, redacted
-from ari_app.pbx.ledger import CelRow, Place, follow_cel
+from ari_app.pbx.ledger import Place, follow_cel
 from ari_app.recovery.events import CallAnswered, Event
 from ari_app.recovery.policy import Policy
 from ari_app.runtime.recorder import Recorder
@@ -30,8 +30,6 @@ from ari_app.store.db import Database, Store
 
 log = structlog.get_logger("catch_up")
 
-CONTEXT = "from-trunk"
-"""Where carriers' calls enter the managed dialplan."""
 BOOKMARK = "cel"
 EVERY_SECONDS = 5.0
 SETTLED_SECONDS = 3.0
@@ -50,15 +48,15 @@ class CatchUp:
         clock: Clock,
         cel: Path,
         held: Callable[[str], bool],
-        context: str = CONTEXT,
+        hindsight: Hindsight,
     ) -> None:
-        """held: whether a session still holds that call, and will judge it. context: where inbound calls enter."""
+        """held: whether a session still holds that call, and will judge it."""
         self._store = store
         self._recorder = recorder
         self._clock = clock
         self._cel = cel
         self._held = held
-        self._context = context
+        self._hindsight = hindsight
         self._place: Place | None = None
         self._saved: Place | None = None
         self._open: dict[str, list[ChannelEvent]] = {}
@@ -69,6 +67,8 @@ class CatchUp:
         self._wake = asyncio.Event()
         self._began = clock.now()
         self._complete = False
+        self.trouble: str | None = None
+        """Why the ledger cannot be read; None while it can."""
 
     def asterisk_has(self, channel_ids: frozenset[str]) -> None:
         """Just now these were all the channels: calls without one of them are over, even if Asterisk died before saying so."""
@@ -80,10 +80,13 @@ class CatchUp:
         while True:
             try:
                 await self.look()
+                self.trouble = None
             except StoreUnavailableError as error:
                 log.warning("not_caught_up", error=str(error))
             except OSError as error:
-                log.error("ledger_unreadable", path=str(self._cel), error=str(error))
+                if self.trouble is None:
+                    log.error("ledger_unreadable", path=str(self._cel), error=str(error))
+                self.trouble = f"{self._cel}: {error.strerror or error}"
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(SETTLED_SECONDS if self._over else EVERY_SECONDS):
                     await self._wake.wait()
@@ -145,11 +148,11 @@ class CatchUp:
             # An end in the future is one of before the clock was put back: nothing is gained by waiting for it.
             if not self._held(call) and not 0.0 <= (now - events[-1].at).total_seconds() < SETTLED_SECONDS
         }
-        told = [found for events in ripe.values() if (found := account(events, self._context)) is not None]
         policy = self._recorder.policy
+        told = [found for events in ripe.values() if (found := self._hindsight.judge(events, policy)) is not None]
         for one in told:
             if one.answered_by is not None:
-                self._remember(canonical(one.number, policy.region), one.rang_until, one.answered_by)
+                self._remember(canonical(one.number, policy.region), one.at, one.answered_by)
         recent = [one for one in told if now - one.ended_at <= OLDEST]
         unknown = await self._store.read(lambda db: _without_verdict(db, recent))
         if unknown:
@@ -158,41 +161,34 @@ class CatchUp:
             await self._recorder.transact(lambda db, record: [record(event, None) for event in events])
             for one in unknown:
                 late = round((now - one.ended_at).total_seconds())
-                log.warning("call_caught_up", call_id=one.call_id, caller=redacted(one.number), late_seconds=late)
+                log.warning("call_caught_up", call_id=one.setup.call_id, caller=redacted(one.number), late_seconds=late)
         for call in ripe:
             del self._over[call]
             self._opened.pop(call, None)
         self._forget(now)
         return len(unknown)
 
-    def _events(self, told: Account, policy: Policy, now: datetime) -> Iterable[Event]:
+    def _events(self, told: Judged, policy: Policy, now: datetime) -> Iterable[Event]:
         """What the journal is told of a call that nobody saw."""
-        setup = arrival(policy, told.call_id, number=told.number, dialled=told.dialled, at=told.started_at)
-        found, rings = verdict(
-            told,
-            setup.entry,
-            is_open=setup.is_open,
-            ring_seconds=policy.ring_seconds,
-            dropped_seconds=policy.dropped_seconds,
-        )
         if told.answered_by is not None:
             yield CallAnswered(
-                **inbound_fields(setup, now),
-                occurred_at=told.rang_until,
-                source_id=f"answered:{told.call_id}",
+                **inbound_fields(told.setup, now),
+                occurred_at=told.at,
+                source_id=f"answered:{told.setup.call_id}",
                 by=told.answered_by,
             )
         yield verdict_event(
-            setup,
-            found,
+            told.setup,
+            told.verdict,
             now,
-            rings=rings,
+            rings=told.rings,
             ring_seconds=round(told.ring_seconds, 3),
             on_line=False,
             talk_seconds=told.talk_seconds,
             by=told.answered_by,
-            occurred_at=told.rang_until,
-            reached_since=self._reached_since(canonical(told.number, policy.region), told.rang_until),
+            occurred_at=told.at,
+            # Whoever answered after the verdict has reached the caller in this very call.
+            reached_since=told.answered_by or self._reached_since(canonical(told.number, policy.region), told.at),
         )
 
     def _remember(self, number: str, at: datetime, by: str) -> None:
@@ -208,13 +204,5 @@ class CatchUp:
         self._reached = {number: (at, by) for number, (at, by) in self._reached.items() if now - at <= OLDEST}
 
 
-def _without_verdict(db: Database, told: Iterable[Account]) -> list[Account]:
-    return [one for one in told if not journal.is_known(db, f"call:{one.call_id}")]
-
-
-def channel_event(row: CelRow) -> ChannelEvent:
-    """A row of the ledger as the pure part takes it."""
-    return ChannelEvent(
-        *(row.type, row.at, row.linkedid, row.uniqueid, row.channel, row.number, row.dialled),
-        *(row.context, row.application, row.extra),
-    )
+def _without_verdict(db: Database, told: Iterable[Judged]) -> list[Judged]:
+    return [one for one in told if not journal.is_known(db, f"call:{one.setup.call_id}")]

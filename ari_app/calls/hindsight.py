@@ -28,7 +28,10 @@ _DIAL_STATUS = {
 
 @dataclass(frozen=True, slots=True)
 class ChannelEvent:
-    """One event of one channel. kind: CHAN_START, ANSWER, BRIDGE_ENTER, HANGUP, LINKEDID_END and so on. extra: JSON."""
+    """One event of one channel. kind: CHAN_START, ANSWER, BRIDGE_ENTER, HANGUP, LINKEDID_END and so on.
+
+    extra: JSON. peer: the others in the bridge, by name.
+    """
 
     kind: str
     at: datetime
@@ -40,6 +43,7 @@ class ChannelEvent:
     context: str
     application: str = ""
     extra: str = ""
+    peer: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +108,10 @@ def account(events: Sequence[ChannelEvent], context: str) -> Account | None:
         rang_until=rang_until,
         answered_by=None if joined is None else phone_of(joined.channel),
         talk_seconds=0.0 if joined is None else (parted - joined.at).total_seconds(),
-        busy=bool(hangups) and all(_extra(event, "hangupcause") == 17 for event in hangups),
+        busy=bool(hangups) and all(extra(event, "hangupcause") == 17 for event in hangups),
         unreachable=not called and (prompted or any(event.application == "Dial" for event in caller)),
         prompted=prompted,
-        dial_status=next((str(_extra(e, "dialstatus") or "") for e in reversed(caller) if e.kind == "HANGUP"), ""),
+        dial_status=next((str(extra(e, "dialstatus") or "") for e in reversed(caller) if e.kind == "HANGUP"), ""),
     )
 
 
@@ -146,7 +150,8 @@ def _hung_up(events: Sequence[ChannelEvent]) -> datetime | None:
     return next((event.at for event in events if event.kind == "HANGUP"), None)
 
 
-def _extra(event: ChannelEvent, name: str) -> object:
+def extra(event: ChannelEvent, name: str) -> object:
+    """A field of what the event says besides; None when it does not."""
     try:
         found = json.loads(event.extra or "{}")
     except ValueError:

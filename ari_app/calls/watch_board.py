@@ -32,6 +32,7 @@ from ari_app.calls.watch_events import (
     Unqueued,
     WatchEvent,
 )
+from ari_app.calls.watch_words import CAUSES, MAILBOX, NOBODY, QUEUE, TRYING, heard_by
 from ari_app.pbx.ami_messages import (
     AmiChannel,
     AmiEvent,
@@ -57,14 +58,7 @@ NOTICE = "RingbackNotice"
 """The UserEvent with which the dialplan tells that it played our notice (asterisk/attach/extensions_custom.conf)."""
 REMEMBERED = 4096
 """Channels that are over and whose stragglers are still known as such: events of several threads overtake each other."""
-_NOBODY = {
-    *("Local", "Message", "Announcer", "Recorder", "Snoop", "Surrogate", "CBAnn", "CBRec", "Bridge"),
-    *("UnicastRTP", "MulticastRTP", "AudioSocket", "WebSocket", "ConfBridgeRecorder"),
-}
-"""Channel technologies that are no phone."""
 _NUMBER = re.compile(r"\+?[0-9]{5,20}")
-_TRYING = {"dial", "queue", "followme", "retrydial"}
-_MAILBOX = {"voicemail", "minivmrecord"}
 _ENDS = {
     "BUSY": LegEnd.BUSY,
     "NOANSWER": LegEnd.NO_ANSWER,
@@ -72,8 +66,6 @@ _ENDS = {
     "CONGESTION": LegEnd.UNREACHABLE,
     "CHANUNAVAIL": LegEnd.UNREACHABLE,
 }
-_CAUSES = {17: LegEnd.BUSY, 21: LegEnd.REJECTED, 26: LegEnd.CANCELLED}
-"""Hang-up causes (Q.850) that carry weight; all others are not reliable."""
 
 Make = Callable[..., WatchEvent]
 
@@ -238,7 +230,7 @@ class WatchBoard:
     def _started(self, call_id: str, channel: _Channel) -> Sighting:
         channel.started = True
         seen = channel.seen
-        if seen.technology in _NOBODY:
+        if seen.technology in NOBODY:
             return Sighting(call_id, LegStarted, {"leg": seen.uniqueid, "phone": None})
         return Sighting(call_id, LegStarted, self._phone(channel))
 
@@ -274,7 +266,7 @@ class WatchBoard:
         self._bury(channel.uniqueid)
         if known is not None:
             if known.started:
-                end = _CAUSES.get(cause, LegEnd.NO_ANSWER)
+                end = CAUSES.get(cause, LegEnd.NO_ANSWER)
                 yield from self._told(known, LegEnded, leg=channel.uniqueid, end=end)
             if channel.uniqueid not in self._calls:
                 del self._channels[channel.uniqueid]
@@ -299,9 +291,9 @@ class WatchBoard:
 
     def _executed(self, channel: _Channel, application: str, data: str) -> Iterator[Sighting]:
         word = application.lower()
-        if word in _TRYING:
+        if word in TRYING:
             yield from self._told(channel, PhonesTried)
-        elif word in _MAILBOX:
+        elif word in MAILBOX:
             yield from self._told(channel, MailboxEntered, mailbox=_mailbox(data))
 
     def _notice(self, channel: _Channel, header: Callable[[str, str], str]) -> Iterator[Sighting]:
@@ -320,35 +312,26 @@ class WatchBoard:
             yield from self._who_hears_whom()
 
     def _who_hears_whom(self) -> Iterator[Sighting]:
+        bridges = {
+            uniqueid: channel.bridge for uniqueid, channel in self._channels.items() if channel.bridge is not None
+        }
+        partners = {
+            uniqueid: channel.partner for uniqueid, channel in self._channels.items() if channel.partner is not None
+        }
         rooms: dict[str, list[str]] = {}
-        for uniqueid, channel in self._channels.items():
-            if channel.bridge is not None:
-                rooms.setdefault(channel.bridge, []).append(uniqueid)
+        for uniqueid, bridge in bridges.items():
+            rooms.setdefault(bridge, []).append(uniqueid)
         for call_id, call in self._calls.items():
             if call.gone:
                 continue
-            for uniqueid in self._heard_by(call_id, rooms):
-                if uniqueid not in call.joined:
+            for uniqueid in heard_by(call_id, bridges, rooms, partners):
+                if uniqueid not in call.joined and self._is_phone(uniqueid):
                     call.joined.add(uniqueid)
                     yield Sighting(call_id, Joined, self._phone(self._channels[uniqueid]))
 
-    def _heard_by(self, caller: str, rooms: dict[str, list[str]]) -> Iterator[str]:
-        """The phones that bridges and Local channels lead to from ``caller``; other callers are none."""
-        reached, ahead = {caller}, [caller]
-        while ahead:
-            channel = self._channels.get(ahead.pop())
-            if channel is None or channel.bridge is None:
-                continue
-            for uniqueid in rooms[channel.bridge]:
-                if uniqueid in reached:
-                    continue
-                reached.add(uniqueid)
-                other = self._channels[uniqueid]
-                if other.partner is not None and other.partner not in reached:
-                    reached.add(other.partner)
-                    ahead.append(other.partner)
-                if other.seen.technology not in _NOBODY and uniqueid not in self._calls:
-                    yield uniqueid
+    def _is_phone(self, uniqueid: str) -> bool:
+        """Not half a Local channel, and no other caller."""
+        return self._channels[uniqueid].seen.technology not in NOBODY and uniqueid not in self._calls
 
     # ----------------------------------------------------------------------------------------------------------- blindness
     def blind(self) -> list[Sighting]:
@@ -411,7 +394,7 @@ class WatchBoard:
         known.bridge = row.bridge or None
         yield from self._state(known)
         yield from self._executed(known, row.application, row.data)
-        waits = row.application.lower() == "queue"
+        waits = row.application.lower() == QUEUE
         if waits != known.queued:
             yield from self._queue(known, waits=waits)
 

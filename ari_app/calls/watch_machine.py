@@ -13,8 +13,8 @@ the inline machine, and one for a call:
    say what it is worth.
 4. A mailbox, or our notice, that answers ends the hope: missed, for the reason that is known by then. When no leg is called
    any more the dialplan may still go on to others, for as long as a first ring may take.
-5. What was not seen is not guessed: a call that vanished while we were blind is unknown. Unless Asterisk itself went: then it
-   ended as it was last seen.
+5. What was not seen is not guessed: a call that vanished while we were blind is unknown, or left to be judged from the PBX's
+   event log where there is one. Unless Asterisk itself went: then it ended as it was last seen.
 6. Total: events that mean nothing in a stage change nothing.
 """
 
@@ -265,6 +265,8 @@ def _vanished(draft: WatchDraft, *, restarted: bool) -> None:
         draft.verdict(Verdict.UNROUTED, on_line=False)
     elif call.stage is WatchStage.CONNECTED and (call.person or restarted):
         _talk_over(draft, seen_last)
-    else:
-        draft.verdict(_gave_up(draft) if restarted else Verdict.UNKNOWN, on_line=False)
+    elif restarted:
+        draft.verdict(_gave_up(draft), on_line=False)
+    elif not call.rules.told_later:
+        draft.verdict(Verdict.UNKNOWN, on_line=False)
     draft.enter(WatchStage.ENDED)

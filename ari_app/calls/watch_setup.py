@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ari_app.calls.draft import PromptDigests
+from ari_app.calls.judging import Hindsight, InlineHindsight, WatchHindsight
 from ari_app.calls.watch_state import WatchRules
 from ari_app.calls.watch_supervisor import WatchSupervisor
 from ari_app.clock import Clock
@@ -45,15 +46,27 @@ def open_watch(
     """Built, and not started. notice: digests of the prompt that the dialplan may play, None when it could not be
     rendered. Raises SecretUnavailableError."""
     section = settings.document.pbx.watch
-    rules = WatchRules(
+    rules = _rules(settings, notice)
+    supervisor = WatchSupervisor(recorder, clock, section, rules, arrived=arrived, left=left)
+    return Watch(supervisor, AmiLink(ami_address(settings), supervisor.deliver, chance=chance))
+
+
+def hindsight(settings: Settings) -> Hindsight:
+    """How calls that nobody saw are judged: as they would have been."""
+    pbx = settings.document.pbx
+    return WatchHindsight(pbx.watch, _rules(settings)) if pbx.watches else InlineHindsight()
+
+
+def _rules(settings: Settings, notice: PromptDigests | None = None) -> WatchRules:
+    section = settings.document.pbx.watch
+    return WatchRules(
         queue_rings=section.queue_rings,
         forwarded=section.forwarded,
         talk_seconds=section.forwarded_talk,
         text_sha256="" if notice is None else notice.text,
         audio_sha256="" if notice is None else notice.audio,
+        told_later=section.cel is not None,
     )
-    supervisor = WatchSupervisor(recorder, clock, section, rules, arrived=arrived, left=left)
-    return Watch(supervisor, AmiLink(ami_address(settings), supervisor.deliver, chance=chance))
 
 
 class NoCallbacks:

@@ -36,7 +36,7 @@ class WatchRules:
     """How what is seen is judged.
 
     queue_rings: the ring clock decides in queues as well. talk_seconds: for Forwarded.TALK. text_sha256, audio_sha256: of
-    the notice that the dialplan may play.
+    the notice that the dialplan may play. told_later: what goes unseen is told by the PBX's own event log.
     """
 
     queue_rings: bool = False
@@ -44,6 +44,7 @@ class WatchRules:
     talk_seconds: float = 30.0
     text_sha256: str = ""
     audio_sha256: str = ""
+    told_later: bool = False
 
 
 @dataclass(frozen=True, slots=True)

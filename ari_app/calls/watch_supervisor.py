@@ -73,6 +73,8 @@ class WatchSupervisor:
         self.connected = False
         self.refused: str | None = None
         self.version: str | None = None
+        self.on_snapshot: Callable[[frozenset[str]], None] = lambda _: None
+        """Is told which channels there are, by unique id, after each connection."""
 
     @property
     def calls(self) -> int:
@@ -83,6 +85,10 @@ class WatchSupervisor:
     def under_way(self) -> tuple[WatchedCall, ...]:
         """The calls themselves, as they stand."""
         return tuple(watched.call for watched in self._calls.values() if watched.leaves_at is None)
+
+    def holds(self, call_id: str) -> bool:
+        """Whether this call is being watched, and will be judged by what is seen; true for a moment after its end."""
+        return call_id in self._calls
 
     async def run(self) -> NoReturn:
         """Writes facts into the journal, in their order, however long the store makes us wait. Until cancelled."""
@@ -106,6 +112,7 @@ class WatchSupervisor:
                 self.connected, self.refused, self.version = True, None, version
                 log.info("asterisk_connected", version=version, channels=len(rows), restarted=restarted)
                 self._apply(self._board.resync(rows, restarted=restarted, adopt=self._is_call_under_way))
+                self.on_snapshot(frozenset(row.channel.uniqueid for row in rows))
             case AmiDisconnected(why=why, retry_seconds=retry, refused=refused):
                 if self.connected:
                     self._apply(self._board.blind())

@@ -6,7 +6,8 @@ import asyncio
 
 import click
 
-from ari_app.attach import TestCall, check
+from ari_app.attach import check
+from ari_app.attach_call import TestCall
 from ari_app.cli.context import Cli, as_json, pass_cli
 from ari_app.cli.findings import conclude
 

@@ -10,11 +10,12 @@ import click
 from rich.table import Table
 
 from ari_app.calls.audit import audit
+from ari_app.calls.watch_setup import hindsight
 from ari_app.cli.context import Cli, as_json, pass_cli, print_json
 from ari_app.clock import SystemClock
 from ari_app.errors import NotDoneError
 from ari_app.numbering import redacted
-from ari_app.pbx_setup import pbx_folders
+from ari_app.pbx_setup import event_log
 from ari_app.settings.model import parse_duration
 
 
@@ -31,11 +32,14 @@ def audit_command(cli: Cli, since: str, as_json: bool) -> None:
         seconds = parse_duration(since)
     except ValueError as error:
         raise click.BadParameter(str(error)) from None
-    if not cli.settings.document.pbx.managed:
-        raise NotDoneError("the PBX is not ours to read: an audit needs pbx.managed: true")
+    cel = event_log(cli.settings)
+    if cel is None:
+        raise NotDoneError(
+            "nothing to compare with: pbx.watch.cel does not say where this PBX writes its channel events"
+        )
     start = SystemClock().now() - timedelta(seconds=seconds)
     with cli.books() as db:
-        report = audit(db, pbx_folders(cli.settings).cel, start)
+        report = audit(db, cel, start, hindsight(cli.settings), cli.settings.policy)
     if as_json:
         print_json(
             {
@@ -43,10 +47,10 @@ def audit_command(cli: Cli, since: str, as_json: bool) -> None:
                 "since": start.isoformat(),
                 "findings": [
                     {
-                        "call_id": one.call.call_id,
+                        "call_id": one.call.setup.call_id,
                         "at": one.call.started_at.isoformat(),
                         "caller": redacted(one.call.number),
-                        "dialled": one.call.dialled,
+                        "dialled": one.call.setup.dialled,
                         "why": one.why,
                     }
                     for one in report.findings
@@ -66,6 +70,6 @@ def audit_command(cli: Cli, since: str, as_json: bool) -> None:
                 table.add_column(title)
             for one in report.findings:
                 when = f"{one.call.started_at.astimezone(cli.zone):%m-%d %H:%M:%S}"
-                table.add_row(one.call.call_id, when, redacted(one.call.number), one.call.dialled, one.why)
+                table.add_row(one.call.setup.call_id, when, redacted(one.call.number), one.call.setup.dialled, one.why)
             cli.console.print(table)
     sys.exit(1 if report.findings else 0)

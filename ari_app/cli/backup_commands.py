@@ -12,6 +12,7 @@ from ari_app.cli.context import Cli, as_json, pass_cli, print_json
 from ari_app.clock import SystemClock
 from ari_app.data_folder import backup_plan, database_path, exclusive
 from ari_app.errors import NotDoneError, StoreError
+from ari_app.pbx_setup import event_log
 from ari_app.runtime.recorder import PolicyInForce
 from ari_app.runtime.restoring import Restored, make_fit
 from ari_app.store import backup as copies
@@ -86,7 +87,7 @@ def restore(cli: Cli, file: Path | None, as_json: bool) -> None:
         copies.copy(taken.path, draft)
         prepare(draft)
         in_force = PolicyInForce(settings.policy, settings.document.model_dump_json(exclude_unset=True))
-        done = make_fit(draft, in_force, clock, taken.taken_at, saved, has_ledger=settings.document.pbx.managed)
+        done = make_fit(draft, in_force, clock, taken.taken_at, saved, has_ledger=event_log(settings) is not None)
         copies.finish(draft, restoring(path))
         kept = copies.put_in_place(path, _aside(at))
     if as_json:
@@ -141,7 +142,7 @@ def _story(
     if kept is not None:
         lines.append(f"the database of before is kept: {kept}")
     lines.append(f"lost: what happened between {then} and now ({_long(lost)}), inbound texts of that time among it")
-    if cli.settings.document.pbx.managed:
+    if event_log(cli.settings) is not None:
         lines.append(
             "calls of that time: judged again from Asterisk's ledger at the next start; nobody is texted for them, "
             "because somebody may have been: each missed one is an alert to a person"
@@ -150,8 +151,8 @@ def _story(
             lines.append(f"calls older than {_long(OLDEST)} are not judged again: 'ringback audit' lists them")
     else:
         lines.append(
-            "calls of that time: nobody can tell them, because the PBX is not ours. For as long as a text bars the next, "
-            "missed callers are alerts to persons, and are not texted"
+            "calls of that time: nobody can tell them, because pbx.watch.cel names no event log of the PBX. For as long as "
+            "a text bars the next, missed callers are alerts to persons, and are not texted"
         )
     if done.doubtful:
         lines.append(

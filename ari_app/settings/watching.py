@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field, StringConstraints
@@ -27,6 +28,9 @@ class WatchSection(Section):
         min_length=1,
     )
     """Contexts that carriers' calls enter: those of the trunks in pjsip.conf."""
+    cel: Path | None = None
+    """Where the PBX writes its channel events (``asterisk/attach/cel_custom.conf``): with it, calls that nobody saw are found
+    there afterwards."""
     trunks: tuple[EndpointName, ...] = ()
     """Endpoints that are trunks although their names are short numbers. Others are told apart by themselves."""
     desk_phones: tuple[EndpointName, ...] = ()

@@ -53,13 +53,12 @@ class TestPbx:
         cls,
         base: Path,
         *,
-        suite: str | None = None,
         dialplan: Dialplan | None = None,
         trunk: dict[str, Any] | None = None,
         **pbx: Any,
     ) -> TestPbx:
         """Renders one into ``base``. ``trunk`` and ``pbx`` are further keys of those sections of the settings."""
-        host = find_asterisk(progress=print, suite=suite or os.environ.get("RINGBACK_TEST_SUITE"))
+        host = find_asterisk(progress=print)
         http, ami, sip, carrier_port = (free_port(also=socket.SOCK_DGRAM) for _ in range(4))
         rtp = 20000 + (os.getpid() * 200) % 12000
         telephony = Telephony.model_validate(
@@ -169,10 +168,7 @@ def running_pbx(**options: Any) -> Iterator[TestPbx]:
 
 @pytest.fixture(scope="session")
 def shared_pbx() -> Iterator[TestPbx]:
-    """The Asterisk of this test process: up in a third of a second, or in ten the first time ever.
-
-    RINGBACK_TEST_SUITE names a Debian suite whose Asterisk is to be tested instead (``bullseye``: 16.28).
-    """
+    """The Asterisk of this test process: up in a third of a second, or in ten the first time ever."""
     with running_pbx() as pbx:
         yield pbx
 

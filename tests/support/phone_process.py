@@ -9,14 +9,11 @@ Every event has ``at``, on the machine's monotonic clock, which all processes sh
 
 from __future__ import annotations
 
-import atexit
 import functools
 import json
 import os
 import select
-import shutil
 import sys
-import tempfile
 import time
 import wave
 from pathlib import Path
@@ -39,15 +36,14 @@ def tell(event: str, **facts: Any) -> None:
 
 @functools.cache
 def silence() -> Path:
-    """A WAV file of one silent second, for this process."""
-    path = Path(tempfile.mkdtemp(prefix="ringback-phone-")) / "silence.wav"
-    with wave.open(str(path), "wb") as file:
+    """A WAV file of one silent second, for as long as this process lives, however it ends."""
+    descriptor = os.memfd_create("silence")
+    with wave.open(os.fdopen(os.dup(descriptor), "wb"), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
         file.setframerate(8000)
         file.writeframes(bytes(16000))
-    atexit.register(shutil.rmtree, path.parent, ignore_errors=True)
-    return path
+    return Path(f"/proc/self/fd/{descriptor}")
 
 
 class Call(pj.Call):  # type: ignore[misc]

@@ -11,6 +11,7 @@ import pytest
 
 from ari_app.calls.audit import audit
 from ari_app.calls.catch_up import BOOKMARK, CatchUp
+from ari_app.calls.judging import InlineHindsight
 from ari_app.recovery.events import CallClosed
 from ari_app.runtime.recorder import PolicyInForce, Recorder
 from ari_app.store import bookmarks
@@ -59,7 +60,9 @@ class Room:
     def again(self) -> None:
         self.store = InlineStore(self.database)
         self.recorder = Recorder(self.store, self.clock, PolicyInForce(self.policy, "{}"))
-        self.catch_up = CatchUp(self.store, self.recorder, self.clock, self.cel, self.held.__contains__)
+        self.catch_up = CatchUp(
+            self.store, self.recorder, self.clock, self.cel, self.held.__contains__, InlineHindsight()
+        )
 
     def verdicts(self) -> list[str]:
         query = "SELECT json_extract(body, '$.verdict') FROM events WHERE source_id LIKE 'call:%' ORDER BY seq"
@@ -219,24 +222,32 @@ async def test_the_bookmark_stays_before_the_oldest_call_that_is_not_judged(room
 async def test_the_audit_is_clean_when_every_call_has_its_outcome(room: Room) -> None:
     room.cel.write_bytes(SIX_CALLS.read_bytes())
     await room.catch_up.look()
-    report = await room.store.read(lambda db: audit(db, room.cel, SHORTLY_AFTER - timedelta(hours=1)))
+    report = await room.store.read(
+        lambda db: audit(db, room.cel, SHORTLY_AFTER - timedelta(hours=1), InlineHindsight(), room.policy)
+    )
     assert (report.calls, report.under_way, report.late, report.findings) == (6, 0, 6, ())
 
 
 async def test_the_audit_counts_a_call_that_was_cut_off_with_asterisk_once_it_has_its_outcome(room: Room) -> None:
     room.cel.write_bytes(b"".join(LINES[:5]))
-    report = await room.store.read(lambda db: audit(db, room.cel, SHORTLY_AFTER - timedelta(hours=1)))
+    report = await room.store.read(
+        lambda db: audit(db, room.cel, SHORTLY_AFTER - timedelta(hours=1), InlineHindsight(), room.policy)
+    )
     assert (report.calls, report.under_way) == (0, 1)
     await room.catch_up.look()
     room.catch_up.asterisk_has(frozenset())
     await room.catch_up.look()
-    report = await room.store.read(lambda db: audit(db, room.cel, SHORTLY_AFTER - timedelta(hours=1)))
+    report = await room.store.read(
+        lambda db: audit(db, room.cel, SHORTLY_AFTER - timedelta(hours=1), InlineHindsight(), room.policy)
+    )
     assert (report.calls, report.under_way, report.late, report.findings) == (1, 0, 1, ())
 
 
 async def test_the_audit_names_each_call_without_an_outcome(room: Room) -> None:
     room.cel.write_bytes(b"".join(LINES[:14]))
-    report = await room.store.read(lambda db: audit(db, room.cel, SHORTLY_AFTER - timedelta(hours=1)))
+    report = await room.store.read(
+        lambda db: audit(db, room.cel, SHORTLY_AFTER - timedelta(hours=1), InlineHindsight(), room.policy)
+    )
     assert (report.calls, report.under_way) == (1, 1)
     assert [one.why for one in report.findings] == ["no outcome in the journal"]
 
@@ -256,7 +267,9 @@ async def test_the_audit_sees_when_the_two_books_differ(room: Room) -> None:
             db.execute(change, values)
 
         await room.store.write(falsify)
-        report = await room.store.read(lambda db: audit(db, room.cel, SHORTLY_AFTER - timedelta(hours=1)))
+        report = await room.store.read(
+            lambda db: audit(db, room.cel, SHORTLY_AFTER - timedelta(hours=1), InlineHindsight(), room.policy)
+        )
         assert any(f"says {values[0]}" in one.why for one in report.findings)
 
 
@@ -264,9 +277,11 @@ async def test_the_audit_reads_renamed_ledgers_too_and_only_calls_since_then(roo
     (room.folder / "cel.csv.1").write_bytes(b"".join(LINES[:30]))
     room.cel.write_bytes(b"".join(LINES[30:]))
     since = SHORTLY_AFTER - timedelta(hours=1)
-    report = await room.store.read(lambda db: audit(db, room.cel, since))
+    report = await room.store.read(lambda db: audit(db, room.cel, since, InlineHindsight(), room.policy))
     assert report.calls == 6
-    late = await room.store.read(lambda db: audit(db, room.cel, SHORTLY_AFTER - timedelta(seconds=12)))
+    late = await room.store.read(
+        lambda db: audit(db, room.cel, SHORTLY_AFTER - timedelta(seconds=12), InlineHindsight(), room.policy)
+    )
     assert late.calls == 1
 
 

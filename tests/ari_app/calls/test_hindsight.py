@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from ari_app.calls.catch_up import channel_event
 from ari_app.calls.hindsight import Account, ChannelEvent, account, phone_of, verdict
+from ari_app.calls.judging import channel_event
 from ari_app.pbx.ledger import read_cel
 from ari_app.recovery.policy import NumberEntry
 from ari_app.recovery.values import Verdict

@@ -307,6 +307,15 @@ def test_a_call_that_vanished_unseen_is_unknown_and_with_asterisk_it_ended_as_la
         assert call.verdicts()[0].rings == 1, "rings that nobody saw do not count"
 
 
+def test_a_call_that_vanished_unseen_is_left_to_the_event_log_where_there_is_one() -> None:
+    rules = WatchRules(told_later=True)
+    for restarted, told in ((False, ""), (True, "missed abandoned")):
+        call = ringing(rules)
+        call.later(7).blind()
+        assert facts(call.later(100).vanishes(restarted=restarted)) == told
+        assert call.call.stage is WatchStage.ENDED
+
+
 def test_a_talk_that_vanished_was_an_answered_call_and_one_with_a_mobile_nobody_knows() -> None:
     call = ringing()
     call.joins("leg")

@@ -228,7 +228,7 @@ def test_without_a_ledger_everybody_is_left_to_persons_for_a_day(told: Ringback,
     config.write_text(config.read_text() + "pbx: {managed: false, ari: {secret: {env: X}}}\n")
     told.json("backup")
     lines = told.told("restore")
-    assert any("nobody can tell them, because the PBX is not ours" in line for line in lines)
+    assert any("nobody can tell them, because pbx.watch.cel names no event log of the PBX" in line for line in lines)
     with contextlib.closing(connect(path)) as db:
         lost = lost_time.get(db)
     assert lost is not None

@@ -6,6 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from ari_app.calls.hindsight import ChannelEvent
+from ari_app.calls.judging import channel_event
+from ari_app.pbx.ledger import read_cel
+from ari_app.recovery.values import Verdict
 from tests.e2e.watch.foreign import ForeignPbx, foreign_pbx
 from tests.support.waiting import until_sync
 
@@ -19,6 +23,33 @@ def shared_foreign_pbx() -> Iterator[ForeignPbx]:
 
 @pytest.fixture
 def pbx(shared_foreign_pbx: ForeignPbx) -> Iterator[ForeignPbx]:
-    """The shared PBX, for one test."""
+    """The shared PBX, for one test; in the end its event log must tell of each call what watching it has told."""
+    shared_foreign_pbx.watched_by.clear()
     yield shared_foreign_pbx
     until_sync(lambda: not shared_foreign_pbx.channels(), within=8.0, what="all channels to be gone")
+    assert judged_afterwards(shared_foreign_pbx) == judged_at_once(shared_foreign_pbx)
+
+
+def judged_at_once(pbx: ForeignPbx) -> dict[str, Verdict]:
+    """The verdicts of the test, by call; without those of calls that ended unseen."""
+    told = [event for seen in pbx.watched_by for event in seen.verdicts()]
+    return {event.call_id: event.verdict for event in told if event.verdict is not Verdict.UNKNOWN}
+
+
+def judged_afterwards(pbx: ForeignPbx) -> dict[str, Verdict]:
+    """What the event log has to say of the same calls."""
+    calls: dict[str, list[ChannelEvent]] = {}
+    offset, more = 0, pbx.cel.exists()
+    while more:
+        page = read_cel(pbx.cel, offset)
+        assert page.unreadable == 0
+        offset, more = page.offset, page.more
+        for row in page.rows:
+            calls.setdefault(row.linkedid, []).append(channel_event(row))
+    found: dict[str, Verdict] = {}
+    for call_id in judged_at_once(pbx):
+        for seen in pbx.watched_by:
+            judged = seen.hindsight.judge(calls.get(call_id, []), seen.policy) if call_id in calls else None
+            if judged is not None:
+                found[call_id] = judged.verdict
+    return found

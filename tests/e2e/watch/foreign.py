@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ari_app.pbx.account import choose_account
 from ari_app.pbx.folders import PbxFolders
@@ -22,6 +22,9 @@ from ari_app.pbx.process import AsteriskProcess
 from ari_app.settings.pbx import Pbx
 from tests.support.phones import Phone
 from tests.support.ports import free_port
+
+if TYPE_CHECKING:
+    from tests.e2e.watch.watching import Watching
 
 TEMPLATES = Path(__file__).parent / "pbx"
 ATTACH = Path(__file__).parents[3] / "asterisk" / "attach"
@@ -56,6 +59,8 @@ class ForeignPbx:
     carrier: int = field(default_factory=lambda: free_port(socket.SOCK_DGRAM))
     sounds: Path = Path("custom")
     """Where Ringback's prompts are."""
+    watched_by: list[Watching] = field(default_factory=list)
+    """Who watches it, or did, in this test."""
 
     def __post_init__(self) -> None:
         self.process = AsteriskProcess(self.host, self.folders)
@@ -90,8 +95,21 @@ class ForeignPbx:
         names = dict.fromkeys((*(name for group in GROUPS for name in group.names), *MODULES))
         loads = "".join(f"load = {name}.so\n" for name in names if self.host.has_module(name))
         (self.folders.etc / "modules.conf").write_text(f"[modules]\nautoload = no\n{loads}", encoding="utf-8")
-        for empty in ("musiconhold.conf", "cdr.conf", "cel.conf", "indications.conf", "acl.conf", "udptl.conf"):
+        # As FreePBX writes it, time format and all; the second half is what it includes.
+        general = "enable=yes\napps=confbridge,mixmonitor,queue,voicemail\nevents=all\ndateformat=%F %T\n"
+        (self.folders.etc / "cel.conf").write_text(
+            f"[general]\n{general}{_snippet('cel_general_custom.conf') if attach else ''}", encoding="utf-8"
+        )
+        (self.folders.etc / "cel_custom.conf").write_text(
+            _snippet("cel_custom.conf") if attach else "", encoding="utf-8"
+        )
+        for empty in ("musiconhold.conf", "cdr.conf", "indications.conf", "acl.conf", "udptl.conf"):
             (self.folders.etc / empty).write_text("[general]\n", encoding="utf-8")
+
+    @property
+    def cel(self) -> Path:
+        """The event log that ``asterisk/attach`` has it write."""
+        return self.folders.log / "cel-custom" / "ringback.csv"
 
     def start(self) -> None:
         account = choose_account((self.folders.base, self.host.modules), print)
@@ -150,7 +168,7 @@ def foreign_pbx(*, attach: bool = True) -> Iterator[ForeignPbx]:
     """One in a folder of its own, started; stopped and removed at the end."""
     base = Path(tempfile.mkdtemp(prefix="ringback-foreign-"))
     base.chmod(0o711)
-    host = find_asterisk(progress=print, suite=os.environ.get("RINGBACK_TEST_SUITE"))
+    host = find_asterisk(progress=print)
     ami, http, sip, carrier = (free_port(also=socket.SOCK_DGRAM) for _ in range(4))
     pbx = ForeignPbx(host, PbxFolders(base), ami, http, sip, carrier)
     try:

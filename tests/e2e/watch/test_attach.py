@@ -25,6 +25,7 @@ pbx:
   http: {{port: {http}}}
   manager: {{secret: {{env: RINGBACK_TEST_AMI}}}}
   ari: {{secret: {{env: RINGBACK_TEST_AMI}}}}
+  watch: {{cel: {cel}}}
 """
 WITHOUT_ARI = """\
 pbx: {{mode: watch, ami: {{port: {ami}}}, manager: {{secret: {{env: RINGBACK_TEST_AMI}}}}}}
@@ -42,7 +43,7 @@ async def attach(
     pbx: ForeignPbx, folder: Path, section: str, *words: str, secret: str = SECRET
 ) -> tuple[int, dict[str, Any]]:
     """The command's exit code, and its findings by what they are about."""
-    text = SETTINGS.replace("pbx: {mode: watch}\n", section.format(ami=pbx.ami, http=pbx.http))
+    text = SETTINGS.replace("pbx: {mode: watch}\n", section.format(ami=pbx.ami, http=pbx.http, cel=pbx.cel))
     path = folder / "ringback.yaml"
     path.write_text(text, encoding="utf-8")
     process = await asyncio.create_subprocess_exec(
@@ -67,7 +68,19 @@ async def test_a_prepared_pbx_passes_and_a_test_call_is_seen(pbx: ForeignPbx, tm
         "test context": "ok",
         "ARI": "ok",
         "test call": "ok",
+        "event log": "ok",
     }
+    assert "the test call stands in" in findings["event log"]["found"]
+
+
+async def test_an_event_log_that_is_not_written_or_cannot_be_read_is_a_failure(pbx: ForeignPbx, tmp_path: Path) -> None:
+    elsewhere = WITH_ARI.replace("{cel}", str(tmp_path / "nobody-writes-this.csv"))
+    code, findings = await attach(pbx, tmp_path, elsewhere)
+    assert (code, findings["event log"]["grade"]) == (2, "failure")
+    assert "cel_custom.conf" in findings["event log"]["mend"]
+    code, findings = await attach(pbx, tmp_path, WITH_ARI.replace("{cel}", str(tmp_path)))
+    assert (code, findings["event log"]["grade"]) == (2, "failure")
+    assert "usermod" in findings["event log"]["mend"]
 
 
 async def test_a_phone_rings_only_when_it_is_asked_for(pbx: ForeignPbx, tmp_path: Path) -> None:

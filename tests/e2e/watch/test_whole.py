@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
+import signal
 import tempfile
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 from ari_app.pbx.folders import PbxFolders
 from ari_app.pbx.host import find_asterisk
 from tests.e2e.watch.foreign import PLAIN, SECRET, ForeignPbx
+from tests.e2e.watch.phones import talk
 from tests.support.stage import SETTINGS, Stage
 from tests.support.waiting import until
 
@@ -27,6 +29,7 @@ pbx:
   ami: {{port: {ami_port}}}
   http: {{port: {http_port}}}
   manager: {{secret: {{env: RINGBACK_STAGE_PBX}}}}
+  watch: {{cel: pbx/log/cel-custom/ringback.csv}}
 """
 ARI = """\
   ari: {{secret: {{env: RINGBACK_STAGE_PBX}}}}
@@ -128,6 +131,48 @@ async def test_a_key_pressed_during_the_notice_is_obeyed() -> None:
             await caller.heard("ended", within=15)
         await stage.event("CallerLeft")
         assert not stage.smsc.to(CALLER)
+
+
+async def test_calls_that_came_while_ringback_was_dead_are_answered_when_it_returns() -> None:
+    gave_up, reached = "+13055550124", "+13055550125"
+    async with watch_stage(ari=False) as stage:
+        foreign = stage.foreign
+        async with foreign.desk_phone("101") as desk:
+            async with foreign.caller(PLAIN, CALLER) as caller:
+                caller.call(foreign.dial("13055550204"))  # the phone, and then its mailbox
+                await desk.heard("incoming")
+                await stage.stop_ringback(signal.SIGKILL)
+                await caller.heard("answered", within=20)
+                caller.hang_up()
+                await caller.heard("ended")
+            async with foreign.caller(PLAIN, gave_up) as caller:
+                caller.call(foreign.dial("13055550202"))  # a queue
+                await desk.heard("incoming")
+                caller.hang_up()
+                await caller.heard("ended")
+            async with foreign.caller(PLAIN, reached) as caller:
+                caller.call(foreign.dial("13055550204"))
+                await desk.heard("incoming")
+                desk.answer()
+                await caller.heard("answered")
+                await talk(1.5)
+                caller.hang_up()
+                await caller.heard("ended")
+        await until(lambda: not foreign.channels(), within=15.0, what="the mailbox to notice that nobody speaks")
+        status, _ = await stage.ringback("audit", "--since", "1h")
+        assert status == 1  # nobody knows of them yet
+
+        await stage.start_ringback()
+        await until(
+            lambda: len([e for e in stage.events() if "verdict" in e.body]) == 3, within=40.0, what="three verdicts"
+        )
+        verdicts = {(e.body["caller"], e.body["verdict"]) for e in stage.events() if "verdict" in e.body}
+        assert verdicts == {(CALLER, "no_answer"), (gave_up, "abandoned"), (reached, "answered")}
+        await until(lambda: stage.smsc.to(CALLER), within=10.0, what="the text")
+        status, output = await stage.ringback("audit", "--since", "1h", "--json")
+        report = json.loads(output)
+        assert (status, report["calls"], report["late"], report["findings"]) == (0, 3, 3, [])
+        assert not stage.smsc.to(reached)
 
 
 async def test_the_doctor_and_the_health_page_look_at_ami() -> None:

@@ -9,12 +9,14 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ari_app.calls.judging import WatchHindsight
 from ari_app.calls.watch_state import WatchRules
 from ari_app.calls.watch_supervisor import WatchSupervisor
 from ari_app.clock import SystemClock
 from ari_app.data_folder import database_path
 from ari_app.pbx.ami_link import AmiAddress, AmiLink, AmiTiming
 from ari_app.recovery.events import CallAnswered, CallClosed, CallMissed, Event
+from ari_app.recovery.policy import Policy
 from ari_app.runtime.recorder import PolicyInForce, Recorder
 from ari_app.settings.loading import load
 from ari_app.settings.watching import WatchSection
@@ -56,6 +58,8 @@ class Watching:
     """What was seen. ``events`` in the order in which they were recorded."""
 
     supervisor: WatchSupervisor
+    hindsight: WatchHindsight
+    policy: Policy
     events: list[Event] = field(default_factory=list)
 
     def verdicts(self) -> list[CallMissed | CallClosed]:
@@ -113,7 +117,9 @@ async def watching(
     prepare(database_path(settings))
     async with ThreadedStore(database_path(settings)) as store:
         recorder = Recorder(store, clock, PolicyInForce(settings.policy, "{}"))
-        seen = Watching(WatchSupervisor(recorder, clock, section, rules))
+        hindsight = WatchHindsight(section, rules)
+        seen = Watching(WatchSupervisor(recorder, clock, section, rules), hindsight, settings.policy)
+        pbx.watched_by.append(seen)
         recorder.listen(lambda recorded: seen.events.append(recorded.event))
         address = AmiAddress("127.0.0.1", port or pbx.ami, "ringback", SECRET)
         link = AmiLink(address, seen.supervisor.deliver, chance=random.Random(7).random, timing=timing)
