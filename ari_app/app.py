@@ -27,7 +27,7 @@ from ari_app.data_folder import backup_plan, database_path, exclusive
 from ari_app.errors import StoreUnavailableError
 from ari_app.notify.doubts import Doubts
 from ari_app.notify.gateways import build_gateways, fixed_senders
-from ari_app.notify.texts import TextInbox
+from ari_app.notify.texts import TextInbox, withdrawing
 from ari_app.pbx.ari import Ari
 from ari_app.pbx.event_socket import EventSocket, SocketEvent, SocketTiming
 from ari_app.pbx.messages import TextMessageReceived
@@ -125,6 +125,7 @@ class Application:
             inbox = TextInbox(recorder, clock, fixed_senders(settings))
             messenger = AriMessenger(ari, lambda: supervisor.connected)
             gateways = build_gateways(settings, clock, messenger, inbox.take, store)
+            recorder.listen(withdrawing(gateways))
             doubts = Doubts(store, clock, gateways, fixed_senders(settings), inbox.take)
             sip_inbox = SipInbox(pbx_folders(settings).messages, store, inbox)
             supervisor.on_other = _waker(sip_inbox)

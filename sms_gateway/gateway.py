@@ -63,6 +63,10 @@ class Gateway(Protocol):
         """
         ...
 
+    def withdraw(self, destination: str) -> None:
+        """Let no text to this number leave that has not yet: its ``send`` raises NotSent. What is on the wire stays there."""
+        ...
+
 
 _CLASSES = {"X": "0123456789", "Z": "123456789", "N": "23456789"}  # as in Asterisk's dialplan patterns
 

@@ -82,6 +82,9 @@ class SipTextGateway:
         """Take no more texts."""
         self._stopped.set()
 
+    def withdraw(self, destination: str) -> None:
+        """As ``Gateway`` asks: nothing waits here."""
+
     async def send(
         self, text: OutboundText, *, priority: int = Lane.ORDINARY, within_seconds: float = 30.0
     ) -> Submission:

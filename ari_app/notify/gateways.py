@@ -20,6 +20,9 @@ from sms_gateway.sip import SipMessenger, SipOptions, SipTextGateway
 from sms_gateway.smpp import options as smpp
 from sms_gateway.smpp.client import SmppGateway as SmppClient
 
+LISTEN_SECONDS = 0.3
+"""What a carrier has kept for us comes at once after the bind."""
+
 Take = Callable[[str, InboundText | Receipt], Awaitable[None]]
 """Stores what a gateway, by name, has received."""
 
@@ -87,6 +90,7 @@ def link_options(section: SmppGateway, settings: Settings) -> smpp.LinkOptions:
         response_seconds=section.response,
         enquire_seconds=section.enquire,
         rate_per_second=section.per_second,
+        listen_seconds=LISTEN_SECONDS,
         default_alphabet=encoding.Alphabet(section.alphabet.value),
         segmentation=smpp.Segmentation(section.segmentation.value),
         source_ton=section.source_ton,

@@ -10,12 +10,13 @@ import structlog
 from ari_app import numbering
 from ari_app.clock import Clock
 from ari_app.numbering import redacted
-from ari_app.recovery.effects import SendText, TextPurpose
+from ari_app.recovery.effects import SendText, SetConsent, TextPurpose
 from ari_app.recovery.events import TextReceived
+from ari_app.recovery.values import ConsentState
 from ari_app.runtime.dispatcher import retry_wait
 from ari_app.runtime.outcome import Done, Failed, InDoubt, Outcome, RetryAt
 from ari_app.runtime.receipts import Disproven, FinalReceipt, apply
-from ari_app.runtime.recorder import Record, Recorded, Recorder, settle
+from ari_app.runtime.recorder import Listener, Record, Recorded, Recorder, settle
 from ari_app.store import text_parts
 from ari_app.store.db import Database
 from ari_app.store.outbox import Order
@@ -85,6 +86,18 @@ class TextAdapter:
                 return RetryAt(now + timedelta(seconds=wait), str(error))
             case _:
                 return Failed(str(error))
+
+
+def withdrawing(gateways: Mapping[str, Gateway]) -> Listener:
+    """A listener of the recorder: who says no is sent nothing that is still here, begun or not."""
+
+    def hear(recorded: Recorded) -> None:
+        for effect in recorded.step.effects:
+            if isinstance(effect, SetConsent) and effect.state is ConsentState.OPTED_OUT:
+                for gateway in gateways.values():
+                    gateway.withdraw(effect.number)
+
+    return hear
 
 
 def _in_doubt(order: Order, error: Exception, accepted: tuple[str, ...], segments: int) -> InDoubt:

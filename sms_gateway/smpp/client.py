@@ -29,10 +29,13 @@ from sms_gateway.smpp.inbox import Handler, Inbox, PartStore
 from sms_gateway.smpp.link import Link
 from sms_gateway.smpp.options import BindMode, LinkOptions
 from sms_gateway.smpp.sender import Doubt, NeverSent, Sender
+from sms_gateway.smpp.session import State
 from sms_gateway.smpp.times import absolute_time
 
 USEFUL_SECONDS = 2.0
 """What goes out in this time is worth having here; the rest is safer with the application, whose process may die."""
+_LONGEST_LISTENING = 10.0
+"""A carrier that never stops to send holds up our texts for so many times ``listen_seconds``."""
 _log = logging.getLogger(__name__)
 
 
@@ -71,6 +74,7 @@ class SmppGateway:
             self._links = [Link(options, wire.BindTransceiver, self._on_event, wall=wall, random=random)]
         self._reference = int(random() * 256)  # so that a restart does not begin with the same numbers
         self._group: asyncio.TaskGroup | None = None
+        self._unsent: dict[int, str] = {}
         self._ended = asyncio.Event()
 
     # ------------------------------------------------------------------------------------------------------- lifetime
@@ -119,11 +123,26 @@ class SmppGateway:
     def _on_event(self, connection: Connection, event: Event) -> None:
         match event:
             case Bound():
-                self._sender.use(connection)
+                self._listen_first(connection, self._loop.time())
             case Closed():
                 self._sender.use(None)
         self._sender.on_event(event)
         self._on_receiver_event(connection, event)
+
+    def _listen_first(self, connection: Connection, since: float) -> None:
+        """Texts go out on ``connection`` when what the carrier has kept for us is in: they may not be wanted any more."""
+        quiet, passed = self._options.listen_seconds, self._loop.time() - since
+        bound = all(link.status.state is LinkState.BOUND for link in self._links)
+        if connection.session.state is not State.BOUND:
+            return
+        if (
+            quiet <= 0
+            or passed >= _LONGEST_LISTENING * quiet
+            or (bound and min(passed, self._inbox.idle_seconds()) >= quiet)
+        ):
+            self._sender.use(connection)
+        else:
+            self._loop.call_later(quiet / 5, self._listen_first, connection, since)
 
     def _on_receiver_event(self, connection: Connection, event: Event) -> None:
         match event:
@@ -204,8 +223,12 @@ class SmppGateway:
         segments = compose(text, self._options, self._reference)
         turn = self._sender.turn()
         ids: list[str] = []
+        self._unsent[turn] = text.destination
         for index, segment in enumerate(segments, start=1):
-            outcome = await self._sender.request(segment, priority, turn, deadline)
+            try:
+                outcome = await self._sender.request(segment, priority, turn, deadline)
+            finally:
+                self._unsent.pop(turn, None)
             if not isinstance(outcome, Accepted):
                 _log.info("text=%s to=%s %s", text.reference, redacted(text.destination), type(outcome).__name__)
                 assert not isinstance(outcome, Queried)
@@ -213,6 +236,11 @@ class SmppGateway:
             ids.append(outcome.message_id)
         _log.debug("text=%s to=%s accepted segments=%d", text.reference, redacted(text.destination), len(ids))
         return Submission(tuple(ids), len(segments))
+
+    def withdraw(self, destination: str) -> None:
+        """As ``Gateway`` asks. Of a long text of which a segment has left the rest follows."""
+        for turn in [turn for turn, to in self._unsent.items() if to == destination]:
+            self._sender.withdraw(turn)
 
     async def query(
         self, message_id: str, source: Address | str, *, priority: int = Lane.ORDINARY, within_seconds: float = 30.0

@@ -82,6 +82,12 @@ class Inbox:
         self._again_at = 0.0
         self._redeliveries = Redeliveries(options.redelivery_seconds, self._loop.time())
         self._arrivals = count()
+        self._busy = False
+        self._idle_since = self._loop.time()
+
+    def idle_seconds(self) -> float:
+        """How long nothing has arrived, and nothing has been left to do; 0 while there is."""
+        return 0.0 if self._busy or not self._queue.empty() else self._loop.time() - self._idle_since
 
     def put(self, connection: Connection, arrived: Arrived) -> None:
         """Take over what has arrived on ``connection``."""
@@ -102,7 +108,12 @@ class Inbox:
                     ack = await self._queue.get()
             except TimeoutError:
                 continue
-            await self._handle(ack)
+            self._busy = True
+            try:
+                await self._handle(ack)
+            finally:
+                self._busy = False
+                self._idle_since = self._loop.time()
 
     def release(self) -> None:
         """Let go of segments whose answers are held back: they shall come again."""

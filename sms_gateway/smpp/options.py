@@ -64,6 +64,8 @@ class LinkOptions:
     connect_seconds: limit for TCP and TLS.
     stop_seconds: how long stopping waits for open answers.
     rate_per_second: segments per second that the carrier grants. Lowered while it throttles us.
+    listen_seconds: how long after a bind nothing must have come in before texts go out, so that a STOP that the carrier has
+        kept for us is heard first; ten times that at most.
     throttle_seconds: first pause of a text that was throttled; doubled each time, up to 8 s.
     reconnect_seconds, reconnect_cap_seconds: first and longest pause before connecting again; doubled each time.
 
@@ -105,6 +107,7 @@ class LinkOptions:
     connect_seconds: float = 10.0
     stop_seconds: float = 5.0
     rate_per_second: float = 10.0
+    listen_seconds: float = 0.0
     throttle_seconds: float = 0.5
     reconnect_seconds: float = 1.0
     reconnect_cap_seconds: float = 60.0

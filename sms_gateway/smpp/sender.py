@@ -107,6 +107,14 @@ class Sender:
         self._enqueue(waiting)
         return await waiting.outcome
 
+    def withdraw(self, turn: int) -> None:
+        """What has this place in the order of arrival, and is not on the wire, is never sent."""
+        for waiting in (*self._lanes, *self._pausing):
+            if waiting.place[1] == turn:
+                self._forget_timer(waiting)
+                self._pausing.discard(waiting)
+                self._resolve(waiting, NeverSent("withdrawn"))
+
     def use(self, connection: Connection | None) -> None:
         """Submit on ``connection`` from now on; None while there is none."""
         self._connection = connection

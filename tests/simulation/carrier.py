@@ -178,6 +178,9 @@ class Link:
     ) -> Submission:
         return await self._carrier.submit(text, within_seconds)
 
+    def withdraw(self, destination: str) -> None:
+        """Nothing waits here."""
+
 
 class Doorman:
     """Tells redeliveries apart as a gateway does: by memory while the process lives, by ``may_repeat`` after a restart."""

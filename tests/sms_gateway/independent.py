@@ -51,6 +51,12 @@ class IndependentSmsc:
             else:
                 self._unanswered.append(event)  # dropping it would be an answer
 
+    def accept_unanswered(self) -> None:
+        """Answer now what ``answer`` left without one."""
+        for number, event in enumerate(self._unanswered, start=1):
+            event.accept(f"late-{number}")
+        self._unanswered.clear()
+
     async def client(self) -> smpp34.Esme:
         """A client that is bound."""
         await until(lambda: self.clients, what="a client that is bound")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,8 +15,9 @@ import uvloop
 from sms_gateway.encoding import Alphabet, decode
 from sms_gateway.errors import InDoubt, NotSent, Refused
 from sms_gateway.gateway import Route, Routes
-from sms_gateway.messages import DeliveryState, Submission
+from sms_gateway.messages import DeliveryState, InboundText, Receipt, Submission
 from sms_gateway.receipts import canonical_id
+from sms_gateway.smpp.client import SmppGateway
 from sms_gateway.smpp.health import LinkState
 from sms_gateway.smpp.options import BindMode, Segmentation, TlsOptions
 from tests.sms_gateway.certificates import Certificate, make_certificate
@@ -90,6 +92,70 @@ async def test_receipts_and_texts_come_in_and_are_acknowledged_once_stored() -> 
         stop = await esme.deliver_sm(OFFICE[1:], b"STOP", source_addr=CALLER[1:], source_addr_ton=1)
         assert stop.is_success
         assert (inbox.texts[0].source, inbox.texts[0].body) == (CALLER, "STOP")
+
+
+class Obedient(Inbox):
+    """Whoever writes is sent nothing more."""
+
+    client: SmppGateway
+
+    async def store(self, message: InboundText | Receipt) -> None:
+        await super().store(message)
+        self.client.withdraw(message.source)
+
+
+async def test_what_the_carrier_has_kept_for_us_is_heard_before_a_text_leaves() -> None:
+    inbox = Obedient()
+    async with independent_smsc() as smsc, asyncio.TaskGroup() as group:
+        inbox.client = gateway(options(smsc.port, listen_seconds=0.3), inbox)
+        async with inbox.client as client:
+            sending = group.create_task(attempt(client.send(text(), within_seconds=10.0)))
+            esme = await smsc.client()
+            await esme.deliver_sm(OFFICE[1:], b"STOP", source_addr=CALLER[1:], source_addr_ton=1)
+            outcome = await sending
+            assert isinstance(outcome, NotSent)
+            assert "withdrawn" in str(outcome)
+            assert (await client.send(text())).segments == 1, "a later text is another matter"
+        assert len(smsc.submits) == 1
+
+
+async def test_a_carrier_that_never_ends_to_talk_holds_texts_up_for_a_while_only() -> None:
+    inbox = Inbox()
+    async with (
+        independent_smsc() as smsc,
+        gateway(options(smsc.port, listen_seconds=0.1), inbox) as client,
+        asyncio.TaskGroup() as group,
+    ):
+        sending = group.create_task(client.send(text(), within_seconds=10.0))
+        esme = await smsc.client()
+        for turn in itertools.count():
+            await esme.deliver_sm(OFFICE[1:], f"and {turn}".encode(), source_addr=CALLER[1:], source_addr_ton=1)
+            if sending.done():
+                break
+        assert sending.result().segments == 1
+        assert len(inbox.texts) > 1
+
+
+async def test_a_text_that_waits_for_its_turn_is_withdrawn_and_one_on_the_wire_is_not() -> None:
+    async with (
+        independent_smsc(lambda _: None) as smsc,
+        gateway(options(smsc.port, window=1), Inbox()) as client,
+        asyncio.TaskGroup() as group,
+    ):
+        first = group.create_task(attempt(client.send(text(reference="r1"))))
+        await until(lambda: smsc.submits)
+        second = group.create_task(attempt(client.send(text(reference="r2"))))
+        other = group.create_task(attempt(client.send(text(reference="r3", destination="+13055550124"))))
+        await until(lambda: client.status.queued == 2)
+        client.withdraw(CALLER)
+        assert isinstance(await second, NotSent)
+        assert not first.done()
+        assert not other.done()
+        smsc.accept_unanswered()
+        await until(lambda: len(smsc.submits) == 2)
+        smsc.accept_unanswered()
+        assert isinstance(await first, Submission)
+        assert isinstance(await other, Submission)
 
 
 async def test_a_stop_that_could_not_be_stored_is_refused_to_the_carrier() -> None:

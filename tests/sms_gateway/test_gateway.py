@@ -25,6 +25,8 @@ class Named:
     ) -> Submission:
         raise NotImplementedError
 
+    def withdraw(self, destination: str) -> None: ...
+
 
 GATEWAYS: dict[str, Gateway] = {name: Named(name) for name in ("us", "miami", "world", "premium")}
 
