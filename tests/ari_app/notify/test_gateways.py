@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from ari_app.notify.gateways import build_gateways, fixed_senders, link_options, sip_options
+from ari_app.notify.gateways import LISTEN_SECONDS, build_gateways, fixed_senders, link_options, sip_options
 from ari_app.notify.parts import StoredParts
 from ari_app.notify.texts import TextAdapter, TextInbox
 from ari_app.runtime.outcome import Done, Failed
@@ -77,6 +77,7 @@ def test_every_key_of_the_settings_arrives_where_it_counts(tmp_path: Path) -> No
         response_seconds=7.0,
         enquire_seconds=20.0,
         rate_per_second=3.75,
+        listen_seconds=LISTEN_SECONDS,
         default_alphabet=Alphabet.LATIN1,
         segmentation=smpp.Segmentation.SAR,
         source_ton=0,
