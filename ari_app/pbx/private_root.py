@@ -21,6 +21,8 @@ from ari_app.pbx.apt import AptWorkspace, Progress
 from ari_app.pbx.errors import AsteriskMissingError
 
 PACKAGES = ("asterisk", "asterisk-core-sounds-en-gsm")
+WHERE_SEPARATE = ("asterisk-voicemail",)
+"""Part of the package asterisk in newer releases; older ones have it beside."""
 _STAMP = "ringback-root.json"
 
 
@@ -77,7 +79,7 @@ def build(folder: Path, workspace: Path, *, source: str | None, progress: Progre
         if version is None:
             raise AsteriskMissingError(f"there is no package asterisk in {source or 'the apt sources of this machine'}")
         progress(f"downloading Asterisk {version}")
-        packages = apt.download(*PACKAGES)
+        packages = apt.download(*PACKAGES, *(name for name in WHERE_SEPARATE if apt.candidate(name) is not None))
         draft = folder.with_name(f".{folder.name}.draft")
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir()
