@@ -72,8 +72,9 @@ def _difference(call: Judged, outcome: journal.Outcome | None) -> str | None:
         return "no outcome in the journal"
     if call.answered_by is not None and not outcome.answered:
         return f"Asterisk joined the caller with phone {call.answered_by}; the journal says {outcome.verdict}"
-    if call.answered_by is None and outcome.answered:
-        return f"the journal says {outcome.verdict}, answered; Asterisk never joined the caller with a phone"
+    # Who lifts the phone counts as having answered; joining takes another moment, in which anything may die.
+    if call.answered_by is None and outcome.answered and not call.picked_up:
+        return f"the journal says {outcome.verdict}, answered; Asterisk saw no phone lifted"
     return None
 
 

@@ -51,9 +51,10 @@ class Account:
     """An inbound call that is over, as its channel events tell it.
 
     number, dialled: as they came. called_at: the first phone was called; None: no phone was. rang_until: ringing ended.
-    answered_by: the phone at which caller and phone were joined. talk_seconds: how long. busy: every phone that was called
-    was busy. unreachable: neither the dialplan's Dial nor we found a phone that could be called. dial_status: of that Dial,
-    when it rang the phones instead of us. prompted: we took the caller off ringing, which we do only after a miss.
+    answered_by: the phone at which caller and phone were joined. talk_seconds: how long. picked_up: a phone was lifted, joined
+    or not. busy: every phone that was called was busy. unreachable: neither the dialplan's Dial nor we found a phone that could
+    be called. dial_status: of that Dial, when it rang the phones instead of us. prompted: we took the caller off ringing, which
+    we do only after a miss.
     """
 
     call_id: str
@@ -65,6 +66,7 @@ class Account:
     rang_until: datetime
     answered_by: str | None
     talk_seconds: float
+    picked_up: bool
     busy: bool
     unreachable: bool
     dial_status: str
@@ -108,6 +110,7 @@ def account(events: Sequence[ChannelEvent], context: str) -> Account | None:
         rang_until=rang_until,
         answered_by=None if joined is None else phone_of(joined.channel),
         talk_seconds=0.0 if joined is None else (parted - joined.at).total_seconds(),
+        picked_up=any(event.kind == "ANSWER" for event in legs),
         busy=bool(hangups) and all(extra(event, "hangupcause") == 17 for event in hangups),
         unreachable=not called and (prompted or any(event.application == "Dial" for event in caller)),
         prompted=prompted,

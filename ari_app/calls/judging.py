@@ -27,7 +27,7 @@ class Judged:
     """An inbound call that is over.
 
     number: as it came. at: when the verdict was due. answered_by: a person there reached the caller, if only after the
-    verdict. ring_seconds, talk_seconds: how long.
+    verdict. picked_up: a phone was lifted at least. ring_seconds, talk_seconds: how long.
     """
 
     setup: CallSetup
@@ -40,6 +40,7 @@ class Judged:
     ring_seconds: float
     answered_by: str | None
     talk_seconds: float
+    picked_up: bool
 
 
 class Hindsight(Protocol):
@@ -84,6 +85,7 @@ class InlineHindsight:
             ring_seconds=told.ring_seconds,
             answered_by=told.answered_by,
             talk_seconds=told.talk_seconds,
+            picked_up=told.picked_up,
         )
 
 
@@ -124,6 +126,7 @@ class WatchHindsight:
             ring_seconds=told.ring_seconds,
             answered_by=answered_by or (None if closed is None else closed.answered_by),
             talk_seconds=0.0 if closed is None else closed.talk_seconds,
+            picked_up=any(event.kind == "ANSWER" and event.uniqueid != first.uniqueid for event in events),
         )
 
     def _setup(self, events: Sequence[ChannelEvent], policy: Policy) -> CallSetup:

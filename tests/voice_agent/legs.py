@@ -73,7 +73,7 @@ class Call:
     listener: Listener
 
 
-def _need_websocket(pbx: TestPbx) -> None:
+def need_websocket(pbx: TestPbx) -> None:
     """chan_websocket is what our leg is made of, or the far end of these tests."""
     if pbx.host.version < AsteriskVersion(22, 8):
         pytest.skip("chan_websocket is of use from 22.8 on")
@@ -83,7 +83,7 @@ def _need_websocket(pbx: TestPbx) -> None:
 async def our_leg(pbx: TestPbx, listener: Listener, medium: str) -> AsyncIterator[Media]:
     """A leg in Stasis whose audio is ours: ``websocket``, ``rtp``, or ``rtp-learned``, where the first packet tells."""
     if medium == "websocket":
-        _need_websocket(pbx)
+        need_websocket(pbx)
         leg = await listener.ari.channels.external_media_websocket(OURS)
         async with open_websocket_media(pbx.url.replace("http", "ws") + leg.path) as media:
             yield media
@@ -99,7 +99,7 @@ async def our_leg(pbx: TestPbx, listener: Listener, medium: str) -> AsyncIterato
 @contextlib.asynccontextmanager
 async def call(pbx: TestPbx, medium: str) -> AsyncIterator[Call]:
     """Ours and the far leg, bridged."""
-    _need_websocket(pbx)
+    need_websocket(pbx)
     async with contextlib.AsyncExitStack() as stack:
         listener = await stack.enter_async_context(listening(pbx))
         media = await stack.enter_async_context(our_leg(pbx, listener, medium))

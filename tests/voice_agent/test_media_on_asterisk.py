@@ -13,7 +13,7 @@ from tests.support.asterisk import TestPbx
 from tests.support.tcp_proxy import TcpProxy
 from tests.support.tones import tone
 from tests.support.waiting import until
-from tests.voice_agent.legs import FAR, OURS, amplitude, call, gone, our_leg
+from tests.voice_agent.legs import FAR, OURS, amplitude, call, gone, need_websocket, our_leg
 from voice_agent.audio import FRAME_SECONDS
 from voice_agent.beside import beside
 from voice_agent.errors import MediaUnavailableError
@@ -154,6 +154,7 @@ async def test_closing_our_end_ends_the_channel(asterisk: TestPbx) -> None:
 
 
 async def test_a_link_that_is_half_open_is_noticed(asterisk: TestPbx, monkeypatch: pytest.MonkeyPatch) -> None:
+    need_websocket(asterisk)
     monkeypatch.setattr("voice_agent.media_websocket._QUIET_SECONDS", 0.4)
     monkeypatch.setattr("voice_agent.media_websocket._ANSWER_SECONDS", 0.3)
     port = asterisk.telephony.pbx.http.port
@@ -170,6 +171,7 @@ async def test_a_link_that_is_half_open_is_noticed(asterisk: TestPbx, monkeypatc
 
 
 async def test_a_connection_that_is_reset_is_no_hang_up(asterisk: TestPbx) -> None:
+    need_websocket(asterisk)
     port = asterisk.telephony.pbx.http.port
     async with listening(asterisk) as listener, TcpProxy("127.0.0.1", port) as proxy:
         leg = await listener.ari.channels.external_media_websocket(OURS)
@@ -181,6 +183,7 @@ async def test_a_connection_that_is_reset_is_no_hang_up(asterisk: TestPbx) -> No
 
 
 async def test_a_channel_made_for_another_codec_is_refused_with_a_reason(asterisk: TestPbx) -> None:
+    need_websocket(asterisk)
     async with listening(asterisk) as listener:
         leg = await listener.ari.channels.external_media_websocket(OURS, codec="ulaw")
         async with open_websocket_media(asterisk.url.replace("http", "ws") + leg.path) as media:

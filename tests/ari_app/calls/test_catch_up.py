@@ -273,6 +273,18 @@ async def test_the_audit_sees_when_the_two_books_differ(room: Room) -> None:
         assert any(f"says {values[0]}" in one.why for one in report.findings)
 
 
+async def test_a_phone_that_was_lifted_and_not_joined_before_asterisk_died_is_no_difference(room: Room) -> None:
+    room.cel.write_bytes(SIX_CALLS.read_bytes())
+    await room.catch_up.look()
+    lines = [line for line in LINES if not line.startswith((b'"BRIDGE_ENTER"', b'"BRIDGE_EXIT"'))]
+    assert len(lines) < len(LINES)
+    room.cel.write_bytes(b"".join(lines))
+    report = await room.store.read(
+        lambda db: audit(db, room.cel, SHORTLY_AFTER - timedelta(hours=1), InlineHindsight(), room.policy)
+    )
+    assert (report.calls, report.findings) == (6, ())
+
+
 async def test_the_audit_reads_renamed_ledgers_too_and_only_calls_since_then(room: Room) -> None:
     (room.folder / "cel.csv.1").write_bytes(b"".join(LINES[:30]))
     room.cel.write_bytes(b"".join(LINES[30:]))
