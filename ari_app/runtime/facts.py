@@ -46,17 +46,20 @@ def look_up(
     """Everything known at ``at`` about the person behind ``number``. missed_at: of a missed call, when it was."""
     team = policy.groups[group].agents if group is not None and group in policy.groups else ()
     known = None if number is None else people.person(db, number)
+    said = {} if number is None else people.consents(db, number)
+    callbacks, replies = (0, 0) if number is None else outbox.contacts_since(db, number, at - DAY)
+    alike, contacts = (0, 0) if number is None else pace.counts(db, policy.limits.alike(number), at)
     opens, never = _quiet(policy, number, at)
     return Facts(
         kind=kind,
         blocked=number is not None and (policy.is_blocked(number) or (known is not None and known.blocked)),
-        text=Consent() if number is None else people.consent(db, number, Channel.TEXT),
-        call=Consent() if number is None else people.consent(db, number, Channel.CALL),
+        text=said.get(Channel.TEXT, Consent()),
+        call=said.get(Channel.CALL, Consent()),
         text_window_until=None if number is None or office is None else people.text_window(db, number, office),
-        callbacks=0 if number is None else outbox.count_since(db, number, "callback", at - DAY),
-        replies=0 if number is None else outbox.count_since(db, number, "text", at - DAY, replies=True),
-        contacts_alike=0 if number is None else pace.count(db, policy.limits.alike(number), at),
-        contacts=0 if number is None else pace.count(db, pace.ALL, at),
+        callbacks=callbacks,
+        replies=replies,
+        contacts_alike=alike,
+        contacts=contacts,
         contact_opens=opens,
         never_contact_time=never,
         agent=None if group is None else next_in_turn(team, people.last_turn(db, group)),

@@ -109,6 +109,7 @@ class Recorder:
         self._clock = clock
         self._in_force = in_force
         self._listeners: list[Listener] = []
+        self._kept: frozenset[str] = frozenset()
         self.healthy = True
 
     @property
@@ -148,12 +149,16 @@ class Recorder:
 
         Raises StoreUnavailableError: nothing of it was written.
         """
+        versions: set[str] = set()
         try:
-            done = await self._store.write(lambda db: job(db, lambda event, lead_id: self._record(db, event, lead_id)))
+            done = await self._store.write(
+                lambda db: job(db, lambda event, lead_id: self._record(db, event, lead_id, versions))
+            )
         except StoreError:
             self.healthy = False
             raise
         self.healthy = True
+        self._kept |= versions
         recorded = [one for one in done if one is not None]
         for one in recorded:
             self._tell(one)
@@ -168,13 +173,16 @@ class Recorder:
                 log.exception("listener_defect", seq=recorded.seq, type=type(recorded.event).__name__)
 
     # ------------------------------------------------------------------------- inside the transaction, on the writer
-    def _record(self, db: Database, event: Event, lead_id: LeadId | None) -> Recorded | None:
+    def _record(self, db: Database, event: Event, lead_id: LeadId | None, versions: set[str]) -> Recorded | None:
+        """versions: gets the policy's, which the books are known to hold once this is committed."""
         if journal.is_known(db, event.source_id):
             return None
         if isinstance(event, TimerFired) and timers.fire(db, event.timer_id) is None:
             return None
         policy, settings = self._in_force.current
-        journal.keep_policy(db, policy.version, settings, event.at)
+        if policy.version not in self._kept:
+            journal.keep_policy(db, policy.version, settings, event.at)
+            versions.add(policy.version)
         lead, lead_id, facts = self._lead_and_facts(db, event, lead_id, policy)
         seq = journal.append(db, event, facts, policy.version, lead_id)
         step = machine.step(lead, event, facts, policy, seq)

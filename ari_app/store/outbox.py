@@ -233,18 +233,18 @@ def of_lead(db: Database, lead_id: LeadId) -> list[Order]:
     return [_order(row) for row in db.execute(f"SELECT {_COLUMNS} FROM outbox WHERE lead_id = ? ORDER BY n", [lead_id])]  # noqa: S608
 
 
-_ORDERS_SINCE = (
-    "SELECT count(*) FROM outbox WHERE number = ? AND kind = ? AND created_at > ?"
-    " AND status NOT IN ('refused', 'cancelled', 'failed')"
-)
-_REPLIES_SINCE = _ORDERS_SINCE + " AND purpose NOT IN ('', 'text_back')"
+_CONTACTS_SINCE = """
+    SELECT count(*) FILTER (WHERE kind = 'callback'),
+           count(*) FILTER (WHERE kind = 'text' AND purpose NOT IN ('', 'text_back'))
+    FROM outbox
+    WHERE number = ? AND kind IN ('callback', 'text') AND created_at > ?
+      AND status NOT IN ('refused', 'cancelled', 'failed')"""
 
 
-def count_since(db: Database, number: E164, kind: str, since: datetime, *, replies: bool = False) -> int:
-    """Orders to a number since then that went out or may have: all of a kind, or only automatic replies."""
-    query = _REPLIES_SINCE if replies else _ORDERS_SINCE
-    found: int = db.execute(query, [number, kind, stamp(since)]).fetchone()[0]
-    return found
+def contacts_since(db: Database, number: E164, since: datetime) -> tuple[int, int]:
+    """Callbacks, and automatic replies, to a number since then that went out or may have."""
+    callbacks, replies = db.execute(_CONTACTS_SINCE, [number, stamp(since)]).fetchone()
+    return int(callbacks), int(replies)
 
 
 _DEPTHS = " UNION ALL ".join(

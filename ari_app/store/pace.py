@@ -21,12 +21,14 @@ def add(db: Database, at: datetime, *buckets: str) -> None:
         )
 
 
-def count(db: Database, bucket: str, at: datetime) -> int:
-    """Contacts of a bucket in the hour before ``at``, to the minute."""
-    row = db.execute(
-        "SELECT coalesce(sum(contacts), 0) FROM pace WHERE bucket = ? AND minute > ?", [bucket, _minute(at) - MINUTES]
-    ).fetchone()
-    return int(row[0])
+def counts(db: Database, bucket: str, at: datetime) -> tuple[int, int]:
+    """Contacts of a bucket, and of all, in the hour before ``at``, to the minute."""
+    rows = db.execute(
+        "SELECT bucket, sum(contacts) FROM pace WHERE bucket IN (?, ?) AND minute > ? GROUP BY bucket",
+        [bucket, ALL, _minute(at) - MINUTES],
+    )
+    found = dict(rows.fetchall())
+    return int(found.get(bucket, 0)), int(found.get(ALL, 0))
 
 
 def forget(db: Database, at: datetime) -> None:

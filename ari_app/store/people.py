@@ -30,6 +30,12 @@ def consent(db: Database, number: E164, channel: Channel) -> Consent:
     return Consent() if row is None else Consent(ConsentState(row[0]), row[1], instant(row[2]))
 
 
+def consents(db: Database, number: E164) -> dict[Channel, Consent]:
+    """What the person has said about each channel; of those that are not in it, nothing."""
+    rows = db.execute("SELECT channel, state, source, at FROM consent WHERE number = ?", [number])
+    return {Channel(channel): Consent(ConsentState(state), source, instant(at)) for channel, state, source, at in rows}
+
+
 def set_consent(
     db: Database, number: E164, channel: Channel, state: ConsentState, source: str, at: datetime, seq: int
 ) -> None:

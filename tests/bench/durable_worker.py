@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import dataclasses
 import gc
 import json
 import sys
@@ -75,7 +76,7 @@ async def main(arguments: argparse.Namespace) -> dict[str, object]:
         recorder = Recorder(store, clock, in_force)
         texts = Texts()
         recorder.listen(texts.hear)
-        options = link_options(section, settings)
+        options = dataclasses.replace(link_options(section, settings), listen_seconds=0.0)
         async with SmppGateway(options, ignore, wall=clock.now, random=lambda: 0.5) as gateway:
             await gateway.wait_bound(10.0)
             adapter = TextAdapter({"sms": gateway}, clock, {})

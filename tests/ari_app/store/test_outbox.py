@@ -204,11 +204,13 @@ def test_counting_what_went_to_a_number_leaves_out_what_never_went(db: Database)
     for n, status in enumerate(("todo", "done", "in_doubt", "failed", "refused", "cancelled")):
         add(db, f"{n}.0", text())
         db.execute("UPDATE outbox SET status = ? WHERE id = ?", [status, f"{n}.0"])
-    add(db, "7.0", text(TextPurpose.HELP))
-    add(db, "8.0", text(), at=day)
-    assert outbox.count_since(db, CALLER, "text", day) == 4
-    assert outbox.count_since(db, CALLER, "text", day, replies=True) == 1
-    assert outbox.count_since(db, CALLER, "callback", day) == 0
+        add(db, f"{n}.1", text(TextPurpose.HELP))
+        db.execute("UPDATE outbox SET status = ? WHERE id = ?", [status, f"{n}.1"])
+        db.execute("UPDATE outbox SET kind = 'callback', purpose = '' WHERE id = ?", [f"{n}.0"])
+    add(db, "7.0", text())
+    add(db, "8.0", text(TextPurpose.HELP), at=day)
+    add(db, "9.0", text(TextPurpose.HELP))
+    assert outbox.contacts_since(db, CALLER, day) == (3, 4)
 
 
 def test_depths_show_what_is_not_over(db: Database) -> None:

@@ -20,11 +20,11 @@ async def test_contacts_of_the_last_hour_count_in_their_own_bucket_and_then_are_
         await store.write(lambda db, at=at: pace.add(db, at, pace.ALL, "+1305555"))  # type: ignore[misc]
     await store.write(lambda db: pace.add(db, AT, pace.ALL, "+1212555"))
 
-    async def count(bucket: str, minutes: int) -> int:
-        return await store.read(lambda db: pace.count(db, bucket, AT + timedelta(minutes=minutes)))
+    async def counts(bucket: str, minutes: int) -> tuple[int, int]:
+        return await store.read(lambda db: pace.counts(db, bucket, AT + timedelta(minutes=minutes)))
 
-    assert [await count("+1305555", minutes) for minutes in (0, 30, 59, 60, 90, 119)] == [4, 4, 4, 2, 1, 0]
-    assert [await count(pace.ALL, 59), await count("+1212555", 59), await count("+1999", 59)] == [5, 1, 0]
+    assert [(await counts("+1305555", minutes))[0] for minutes in (0, 30, 59, 60, 90, 119)] == [4, 4, 4, 2, 1, 0]
+    assert [await counts("+1212555", 59), await counts("+1999", 59)] == [(1, 5), (0, 5)]
     await store.write(lambda db: pace.forget(db, AT + timedelta(hours=2, minutes=10)))
     left = await store.read(lambda db: db.execute("SELECT count(*) FROM pace").fetchone()[0])
     assert left == 4
