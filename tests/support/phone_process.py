@@ -46,6 +46,14 @@ def silence() -> Path:
     return Path(f"/proc/self/fd/{descriptor}")
 
 
+def is_whole(recording: Path) -> bool:
+    """Its header has the lengths, which are written last: only then is it a WAV file."""
+    size = recording.stat().st_size
+    with recording.open("rb") as file:
+        header = file.read(44)
+    return [int.from_bytes(header[at : at + 4], "little") for at in (4, 40)] == [size - 8, size - 44]
+
+
 class Call(pj.Call):  # type: ignore[misc]
     """The phone's one call: tells its states, plays and records as soon as audio flows."""
 
@@ -100,9 +108,10 @@ class Call(pj.Call):  # type: ignore[misc]
         recorder.createRecorder(path)
         self.audio().startTransmit(recorder)
         self._recorder = recorder
+        self.phone.recordings.append(Path(path))
 
     def let_go(self) -> None:
-        """Close the files: a recording is a WAV file only then."""
+        """Close the files. The bridge's own clock does so, a moment later: ``is_whole`` says when."""
         self._player = self._recorder = None
 
     def silence(self) -> None:
@@ -138,6 +147,7 @@ class Phone:
         self.account = Account(self)
         self.call: Call | None = None
         self.ended: list[Call] = []
+        self.recordings: list[Path] = []
         self.closing = False
 
     def start(self) -> None:
@@ -288,6 +298,10 @@ class Phone:
         for call in (self.call, *self.ended):
             if call is not None:
                 call.let_go()
+        for _ in range(200):
+            if all(is_whole(path) for path in self.recordings):
+                break
+            self.endpoint.libHandleEvents(POLL_MILLISECONDS)
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Fetches what tests run against, so that no test's time limit pays for it: ``python -m tests.support.prepare``."""
+"""Fetches or makes what tests run against, so that no test's time limit pays for it: ``python -m tests.support.prepare``."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from ari_app.pbx.errors import PbxError
 from ari_app.pbx.host import find_asterisk
 from tests.sms_gateway.interop.jasmin import PACKAGES
 from tests.sms_gateway.interop.programs import SMPP, npm_folder, python_environment
+from tests.voice_agent.models.vosk_model import cached_vosk_model
 
 
 def say(line: str) -> None:
@@ -16,13 +17,15 @@ def say(line: str) -> None:
 
 
 def main() -> int:
-    """0: all is there. 1: something could not be fetched, and is named."""
+    """0: all is there. 1: something could not be fetched or made, and is named."""
     try:
         say(f"Asterisk {find_asterisk(progress=say).version}")
         say(f"the SMPP server {SMPP}")
         npm_folder(SMPP)
         say(f"the gateway {PACKAGES[0]} (a minute the first time)")
         python_environment("jasmin", *PACKAGES)
+        say("speech models of sixty words (half a minute the first time)")
+        cached_vosk_model()
     except (RingbackError, PbxError, RuntimeError) as error:
         say(str(error))
         return 1

@@ -87,7 +87,7 @@ async def test_a_model_of_wideband_speech_understands_telephone_speech() -> None
         ]
     share = sum(meant(text) == wanted for wanted, text in heard) / len(heard)
     print(f"right: {share:.3f}")  # noqa: T201 - shown by -rP
-    assert share >= 0.75
+    assert share >= 0.65
 
 
 async def test_partial_texts_come_while_the_caller_speaks(speech: SpeechLanes) -> None:
