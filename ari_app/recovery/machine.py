@@ -141,9 +141,9 @@ def _apply(draft: Draft, event: Event) -> None:
 def _missed(draft: Draft, event: CallMissed) -> None:
     lead = draft.lead
     draft.lead = lead = replace(lead, misses=lead.misses + 1, name=lead.name or draft.facts.name or event.caller_name)
-    if event.reached_since is not None:
+    if reached := event.reached_since or draft.facts.reached_since:
         draft.explain("plan", "skipped", "AGE-03", "the caller has reached a person since")
-        _reached(draft, event.reached_since)
+        _reached(draft, reached)
         return
     if draft.facts.books_lost_until is not None:
         doubt.of_lost_time(draft, event, draft.facts.books_lost_until)

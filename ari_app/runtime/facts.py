@@ -10,7 +10,7 @@ from ari_app.recovery.hours import contact_opens
 from ari_app.recovery.policy import Policy
 from ari_app.recovery.rotation import next_in_turn
 from ari_app.recovery.values import E164, Channel, Consent, NumberKind
-from ari_app.store import lost_time, outbox, pace, people
+from ari_app.store import journal, lost_time, outbox, pace, people
 from ari_app.store.db import Database
 
 DAY = timedelta(hours=24)
@@ -41,9 +41,9 @@ def look_up(
     kind: NumberKind,
     office: str | None,
     group: str | None,
-    missed_at: datetime | None = None,
+    missed: tuple[datetime, datetime] | None = None,
 ) -> Facts:
-    """Everything known at ``at`` about the person behind ``number``. missed_at: of a missed call, when it was."""
+    """Everything known at ``at`` about the person behind ``number``. missed: when a missed call was, and what time it is."""
     team = policy.groups[group].agents if group is not None and group in policy.groups else ()
     known = None if number is None else people.person(db, number)
     said = {} if number is None else people.consents(db, number)
@@ -67,7 +67,11 @@ def look_up(
         email=None if known is None else known.email,
         gateway=None if number is None else policy.text_route(number),
         may_call_back=number is not None and policy.may_call_back(number),
-        books_lost_until=None if missed_at is None else lost_time.covers(db, missed_at),
+        books_lost_until=None if missed is None else lost_time.covers(db, missed[0]),
+        # Later than now is only what a clock wrote that was put back since.
+        reached_since=None
+        if missed is None or number is None or office is None
+        else journal.answered_between(db, number, office, *missed),
     )
 
 

@@ -221,8 +221,8 @@ class Recorder:
                 lead = known.lead
                 lead_id = lead.lead_id
         group = _group(lead, event, policy)
-        missed_at = (event.occurred_at or event.at) if isinstance(event, CallMissed) else None
-        facts = look_up(db, policy, event.at, number=number, kind=kind, office=office, group=group, missed_at=missed_at)
+        missed = (event.occurred_at or event.at, self._clock.now()) if isinstance(event, CallMissed) else None
+        facts = look_up(db, policy, event.at, number=number, kind=kind, office=office, group=group, missed=missed)
         if lead is None and isinstance(event, CallMissed | TextReceived) and intake.opens(event, facts):
             assert office is not None
             lead_id = journal.add_lead(db, office, number, event.at)

@@ -59,6 +59,17 @@ def verdict_of(db: Database, call_id: str) -> Outcome | None:
     return Outcome(str(row[0]), bool(row[1]) or is_known(db, f"answered:{call_id}"), bool(row[2]))
 
 
+def answered_between(db: Database, caller: E164, office: str, after: datetime, until: datetime) -> str | None:
+    """The phone at which the caller reached a person of the office after ``after`` and not later than ``until``."""
+    row = db.execute(
+        "SELECT json_extract(body, '$.by') FROM events"
+        " WHERE type = 'CallAnswered' AND json_extract(body, '$.caller') = ? AND at > ? AND at <= ?"
+        " AND json_extract(body, '$.office') = ? ORDER BY at LIMIT 1",
+        [caller, stamp(after), stamp(until), office],
+    ).fetchone()
+    return None if row is None else str(row[0])
+
+
 def append(db: Database, event: Event, facts: Facts, policy: str, lead_id: LeadId | None) -> int:
     """Add an event that is not known; returns its number."""
     cursor = db.execute(

@@ -191,3 +191,13 @@ def _books(db: Database) -> None:
         ) STRICT, WITHOUT ROWID;
         """
     )
+
+
+@migrations(name="0002_answers")
+def _answers(db: Database) -> None:
+    """By caller: a miss that is recorded late asks who has been spoken with since."""
+    db.executescript(
+        """
+        CREATE INDEX answers_by_caller ON events (json_extract(body, '$.caller'), at) WHERE type = 'CallAnswered';
+        """
+    )

@@ -151,7 +151,7 @@ def _break(path: Path, how: str) -> None:
         path.write_bytes(content)
     else:
         database = sqlite3.connect(path)
-        database.execute("UPDATE _sqlite_migrations SET name = '9999_later'")
+        database.execute("UPDATE _sqlite_migrations SET name = '9999_later' WHERE name = '0002_answers'")
         database.commit()
         database.close()
 

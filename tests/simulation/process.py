@@ -107,10 +107,10 @@ class Process:
             left = await self._dispatcher.recover()
             if left:
                 self._universe.witness.tell(f"process: {left} orders were under way when the last one died")
-            for event in self._around.exchange.catch_up():
-                await self.recorder.record(event)
             async with asyncio.TaskGroup() as group:
-                self._group = group
+                self._group = group  # calls come in from here on, also while we catch up
+                for event in self._around.exchange.catch_up():
+                    await self.recorder.insist(event)
                 group.create_task(self._dispatcher.run())
                 group.create_task(self._timers.run())
         except asyncio.CancelledError:

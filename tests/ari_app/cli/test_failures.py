@@ -49,7 +49,7 @@ def test_a_server_does_not_start_on_damaged_books_and_says_what_to_do(told: Ring
 
 def test_books_of_a_newer_version_are_not_read(told: Ringback, tmp_path: Path) -> None:
     database = sqlite3.connect(tmp_path / "var" / "ringback.db")
-    database.execute("UPDATE _sqlite_migrations SET name = '9999_later'")
+    database.execute("UPDATE _sqlite_migrations SET name = '9999_later' WHERE name = '0002_answers'")
     database.commit()
     database.close()
     for words in (["run"], ["leads"]):

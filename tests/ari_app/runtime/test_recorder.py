@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from ari_app.errors import StoreDamagedError, StoreUnavailableError
 from ari_app.recovery.effects import SendText
-from ari_app.recovery.events import LeadAcknowledged, OptOutRecorded
+from ari_app.recovery.events import CallAnswered, LeadAcknowledged, OptOutRecorded
 from ari_app.recovery.values import Channel, ConsentState, EffectId, NumberKind, e164
 from ari_app.runtime.outcome import Done, Failed, InDoubt, RetryAt
 from ari_app.runtime.recorder import Record, Recorded
@@ -21,7 +21,7 @@ from ari_app.store import journal, people
 from ari_app.store.db import connect
 from tests.ari_app.runtime.world import Core, World, play
 from tests.support import office
-from tests.support.books import CALLER, NOON, Books, StandingClock, missed, texted
+from tests.support.books import CALLER, DIALLED, NOON, Books, StandingClock, missed, texted
 
 
 @pytest.fixture
@@ -140,6 +140,41 @@ def test_an_event_that_nobody_would_bring_again_is_tried_until_the_store_takes_i
         assert await core.recorder.insist(missed(at=core.clock.now())) is None
 
     play(main)
+
+
+# ---------------------------------------------------------------------------------------------------------- out of order
+@pytest.mark.parametrize(
+    ("answered_after", "office", "texted"),
+    [
+        pytest.param(23, "miami", False, id="the caller has reached a person meanwhile"),
+        pytest.param(0, "miami", True, id="the caller had spoken with a person before"),
+        pytest.param(3600, "miami", True, id="a clock that was put back wrote a time that is still to come"),
+        pytest.param(23, "naples", True, id="the caller reached another office"),
+    ],
+)
+async def test_a_miss_that_the_store_took_late_knows_who_was_spoken_with_since(
+    books: Books, answered_after: int, office: str, texted: bool
+) -> None:
+    assert isinstance(books.clock, StandingClock)
+    books.clock.at = NOON + timedelta(seconds=60)
+    await books.record(answered("call-2", NOON + timedelta(seconds=answered_after), office=office))
+    recorded = await books.record(missed("call-1", at=NOON))
+    assert [order.kind for order in await books.orders("text")] == ["text"] * texted
+    assert ("AGE-03" in [decision.rule for decision in recorded.step.decisions]) is not texted
+
+
+def answered(call_id: str, at: datetime, office: str = "miami") -> CallAnswered:
+    return CallAnswered(
+        at=at,
+        source_id=f"answered:{call_id}",
+        call_id=call_id,
+        caller=CALLER,
+        kind=NumberKind.ORDINARY,
+        dialled=DIALLED,
+        office=office,
+        entry="_1305555010X",
+        by="101",
+    )
 
 
 # ------------------------------------------------------------------------------------------------------------- policy

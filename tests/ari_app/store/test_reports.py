@@ -180,6 +180,7 @@ async def test_no_question_about_one_person_lead_or_moment_reads_a_whole_table(m
             journal.newest_lead(db, CALLER, None)
             journal.lead(db, lead)
             journal.lead_of(db, "call:x")
+            journal.answered_between(db, CALLER, "miami", day, NOON)
             journal.decisions(db, lead)
             list(journal.entries(db, lead))
             outbox.claim(db, "text", NOON, NOON, 10)
