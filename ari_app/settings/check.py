@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Collection, Iterable, Iterator
 
 from ari_app.recovery.patterns import Pattern, witness
@@ -39,6 +40,7 @@ class _Check:
         yield from self._texting()
         yield from self._calling()
         yield from self._watching()
+        yield from self._serving()
 
     # ------------------------------------------------------------------------------------------------------- findings
     def _problem(
@@ -258,6 +260,18 @@ class _Check:
                 if getattr(number, name) is not None:
                     what = "has no effect in mode watch: the PBX's own dialplan decides what a caller gets"
                     yield self._warning((*path, name), what, key=True)
+
+    def _serving(self) -> Iterator[Problem]:
+        if not _is_loopback(self._document.web.host):
+            what = "/metrics and /health ask for no password: anybody who reaches this address reads them"
+            yield self._warning(("web", "host"), what, "expected a loopback address: 127.0.0.1")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _meet(one: Pattern, other: Pattern) -> bool:

@@ -60,6 +60,38 @@ async def test_on_the_smsc_of_the_npm_package_smpp(tmp_path: Path, new_number: C
     assert "sorry we missed your" in submits[0]["text"]
 
 
+async def test_the_carrier_is_asked_what_became_of_a_text_in_doubt(
+    tmp_path: Path, new_number: Callable[..., str]
+) -> None:
+    """One segment was taken, the other never answered, and no receipt comes: query_sm ends the doubt."""
+    caller = f"{new_number('+1305558')[:-1]}8"
+    log, port = tmp_path / "smsc.log", free_port()
+    command: list[str | Path] = [program("node", "nodejs"), SMSC_SCRIPT, str(port)]
+    environment = {"NODE_PATH": str(npm_folder("smpp@0.5.1") / "node_modules")}
+    two_segments = "Are you buying or selling? " + "We look forward to hearing from you. " * 3
+    async with (
+        running(command, log, ready='"listening"', environment=environment),
+        open_brokerage(
+            SETTINGS.replace("{smpp_port}", str(port)).replace("Are you buying or selling? ", two_segments),
+            own_smsc=False,
+            environment={"RINGBACK_STAGE_SMPP": "secret"},
+        ) as brokerage,
+    ):
+        async with missed_call(brokerage, caller) as mobile:
+            mobile.hang_up()
+            doubtful = await settled(brokerage, caller, "text")
+        order = "SELECT ref, last_error FROM outbox WHERE id = ? AND status = ?"
+        effect_id = doubtful.body["effect_id"]
+        (known,) = brokerage.query(order, [effect_id, "in_doubt"])
+        (ended,) = await until(lambda: brokerage.query(order, [effect_id, "failed"]), within=50.0, what="an answer")
+        await brokerage.mail(caller, "the text did not get through")
+    assert (doubtful.body["outcome"], doubtful.body["ref"]) == ("in_doubt", known[0])
+    assert "a part of it was not delivered (undeliverable)" in ended[1]
+    [query] = _events(log, "query")
+    assert (query["id"], query["source"]) == (known[0], MAIN[1:])
+    assert len(_events(log, "submit")) == 2, "neither segment was sent again"
+
+
 async def test_on_kannel_s_test_driver_over_split_binds(tmp_path: Path, caller: str) -> None:
     driver = program("drive_smpp", "kannel-extras", also=["/usr/lib/kannel/test/drive_smpp"])
     log, port = tmp_path / "drive_smpp.log", free_port()

@@ -486,6 +486,14 @@ def test_all_mistakes_are_told_at_once_in_the_order_of_the_file(tmp_path: Path) 
             "47:20: warning: text_routes.0.to: this lets texts go to every country",
         ),
         (
+            "crm: {file",
+            "web: {host: 0.0.0.0}\ncrm: {file",
+            (
+                "49:13: warning: web.host: /metrics and /health ask for no password: anybody who reaches this address "
+                "reads them (expected a loopback address: 127.0.0.1)"
+            ),
+        ),
+        (
             "agents: [ana, bob]",
             "agents: []",
             "14:3: warning: groups.front: no agents: nobody can be told of its missed calls",

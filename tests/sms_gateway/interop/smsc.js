@@ -1,13 +1,15 @@
 // An SMSC on the npm package "smpp", for one account: ringback / secret.
 //
-// Texts are answered by their destination's last digit: 1 throttles the first time, 2 is refused, 9 is never answered;
-// all others are accepted, and a receipt follows, also where the text asked for none. Accepted texts that begin with
+// Texts are answered by their destination's last digit: 1 throttles the first time, 2 is refused, 9 is never answered; 8 is
+// accepted once, without a receipt, and not answered again: who asks by query_sm hears that it could not be delivered.
+// All others are accepted, and a receipt follows, also where the text asked for none. Accepted texts that begin with
 // "echo " come back as a text. A line of JSON is printed for everything that happens.
 
 const smpp = require("smpp");
 
 const ids = { next: 1 };
 const throttled = new Set();
+const undelivered = new Map();
 
 function say(event, facts) {
   process.stdout.write(JSON.stringify({ event, ...facts }) + "\n");
@@ -43,6 +45,11 @@ function submit(session, pdu) {
     session.send(pdu.response({ command_status: smpp.ESME_RTHROTTLED }));
   } else if (last === "2") {
     session.send(pdu.response({ command_status: smpp.ESME_RINVDSTADR }));
+  } else if (last === "8") {
+    if (!undelivered.has(pdu.destination_addr)) {
+      undelivered.set(pdu.destination_addr, String(ids.next++).padStart(10, "0"));
+      session.send(pdu.response({ message_id: undelivered.get(pdu.destination_addr) }));
+    }
   } else if (last !== "9") {
     const id = String(ids.next++).padStart(10, "0");
     session.send(pdu.response({ message_id: id }));
@@ -74,9 +81,12 @@ const server = smpp.createServer((session) => {
   session.on("error", (error) => say("error", { message: String(error) }));
   session.on("bind_transceiver", (pdu) => bind(session, pdu));
   session.on("submit_sm", (pdu) => submit(session, pdu));
-  session.on("query_sm", (pdu) =>
-    session.send(pdu.response({ message_id: pdu.message_id, final_date: "", message_state: 2, error_code: 0 })),
-  );
+  session.on("query_sm", (pdu) => {
+    const lost = [...undelivered.values()].includes(pdu.message_id);
+    say("query", { id: pdu.message_id, source: pdu.source_addr });
+    const state = lost ? { message_state: 5, error_code: 11 } : { message_state: 2, error_code: 0 };
+    session.send(pdu.response({ message_id: pdu.message_id, final_date: "", ...state }));
+  });
   session.on("enquire_link", (pdu) => session.send(pdu.response()));
   session.on("unbind", (pdu) => {
     say("unbind", {});
