@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import assert_never
 
-from ari_app.recovery.effects import KINDS, PlaceCallback, SendText, TextPurpose, WorldEffect
+from ari_app.recovery.effects import KINDS, PlaceCallback, SendEmail, SendText, TextPurpose, WorldEffect
 from ari_app.recovery.events import Event, LeadAcknowledged, LeadClosed, OptOutRecorded, OrderDropped, OrderResent
 from ari_app.recovery.lead import Lead
 from ari_app.recovery.policy import Policy
@@ -132,6 +132,12 @@ def _about_order(
         return Declined("the moment for a callback is over: call them yourself, and drop the order")
     if isinstance(effect, SendText) and effect.purpose is not TextPurpose.TEXT_BACK:
         return Declined("an answer to the person's own text is worth nothing this late: drop the order")
+    if isinstance(effect, SendText | SendEmail) and lead is not None:
+        if lead.closed_by is not None:
+            # What happens next with the caller belongs to another lead, and could not stop this.
+            return Declined(f"lead {lead.lead_id} was closed by {lead.closed_by}: drop this one")
+        if lead.reached_by is not None:
+            return Declined(f"the caller has reached a person since ({lead.reached_by}): drop this one")
     if isinstance(effect, SendText) and (lead is None or lead.text_effect != order.effect_id):
         return Declined("another text has been ordered for this caller since: drop this one")
     return OrderResent(at=at, source_id=source_id, effect_id=order.effect_id, effect=effect, by=command.by)

@@ -41,6 +41,7 @@ class Weather:
     jump_every: float
     reload_every: float
     agent_every: float
+    clerk_every: float
 
 
 def forecast(rng: random.Random) -> Weather:
@@ -76,4 +77,5 @@ def forecast(rng: random.Random) -> Weather:
         jump_every=every(1.0),
         reload_every=every(1.5),
         agent_every=every(4.0),
+        clerk_every=every(4.0),
     )

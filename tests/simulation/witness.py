@@ -212,6 +212,8 @@ class Witness:
             return
         taken = self._texts.setdefault((effect.to, effect.office), [])
         for one in taken:
+            if self._is_sent_again(one.effect_id):
+                continue  # a person took the risk
             if one.miss == miss:
                 self.violated(f"two texts for one miss (event {miss}): {one.effect_id} and {order.effect_id}")
             if order.created_at < one.window_until:
@@ -219,6 +221,10 @@ class Witness:
             if self._seconds - one.seconds + self.jumped.total_seconds() < window - SLACK_SECONDS:
                 self.violated(f"texts {one.effect_id} and {order.effect_id} are too close")
         taken.append(Taken(order.effect_id, self._seconds, order.created_at, effect.window_until, miss))
+
+    def _is_sent_again(self, effect_id: EffectId) -> bool:
+        query = "SELECT 1 FROM events WHERE type = 'OrderResent' AND json_extract(body, '$.effect_id') = ?"
+        return self._db.execute(query, [effect_id]).fetchone() is not None
 
     def _miss_before(self, lead_id: LeadId, seq: int) -> int | None:
         """The miss that an order of this event answers: the one that began the plan."""
@@ -260,6 +266,11 @@ class Witness:
 
     def lead_numbers(self) -> list[LeadId]:
         return [LeadId(row[0]) for row in self._db.execute("SELECT id FROM leads ORDER BY id").fetchall()]
+
+    def open_orders(self) -> list[EffectId]:
+        """What a person may decide about, and what only waits."""
+        query = "SELECT id FROM outbox WHERE status IN ('todo', 'failed', 'in_doubt') ORDER BY n"
+        return [EffectId(row[0]) for row in self._db.execute(query).fetchall()]
 
     def event_number(self, source_id: str) -> tuple[int, LeadId | None] | None:
         """Number and lead of an event of the journal."""

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import structlog
 
-from ari_app.recovery.commands import Acknowledge, Close, Command, Declined, RecordOptOut, decide
+from ari_app.recovery.commands import Acknowledge, Close, Command, Declined, Drop, RecordOptOut, Resend
 from ari_app.recovery.events import Event
-from ari_app.recovery.values import LeadId, e164
-from ari_app.store import journal
+from ari_app.recovery.values import e164
+from ari_app.runtime.asking import ask
 from ari_app.store.db import prepare
 from sms_gateway.messages import InboundText, OutboundText, Receipt
 from tests.simulation import exchange as pbx
@@ -149,6 +149,7 @@ class _World:
             universe.now_and_then(weather.jump_every, lambda: self._jump(universe)),
             universe.now_and_then(weather.reload_every, lambda: self._reload(universe)),
             universe.now_and_then(weather.agent_every, lambda: self._agent(universe)),
+            universe.now_and_then(weather.clerk_every, lambda: self._clerk(universe)),
         ):
             universe.spawn(work)
         people = self._rng.sample(pbx.CALLERS[:4], k=min(weather.callers, 4))
@@ -247,17 +248,25 @@ class _World:
                 RecordOptOut(number, by, "said so at the door"),
             )
         )
-        await process.perform(self._ask(process, command, lead_id, f"agent-{universe.seconds:.6f}"))
+        await process.perform(self._ask(process, command, f"agent-{universe.seconds:.6f}"))
 
-    async def _ask(self, process: Process, command: Command, lead_id: LeadId, request_id: str) -> None:
+    async def _clerk(self, universe: Universe) -> None:
+        """Somebody decides about an order that is in doubt, has failed or waits."""
+        process, rng = self._process, universe.rng
+        orders = self._witness.open_orders()
+        if process is None or process.dead or not orders:
+            return
+        effect_id = rng.choice(orders)
+        command: Command = rng.choice(
+            (Resend(effect_id, "ana"), Resend(effect_id, "ana"), Drop(effect_id, "ana", "never mind"))
+        )
+        await process.perform(self._ask(process, command, f"clerk-{universe.seconds:.6f}"))
+
+    async def _ask(self, process: Process, command: Command, request_id: str) -> None:
         """As the control socket does."""
-        known = None if isinstance(command, RecordOptOut) else lead_id
-        lead = None if known is None else await process.disk.read(lambda db: journal.lead(db, lead_id))
-        event = decide(lead, command, process.recorder.policy, self._clock.now(), request_id)
-        if isinstance(event, Declined):
-            self._witness.tell(f"agent: declined: {event.why}")
-        else:
-            await process.recorder.record(event, known)
+        done = await ask(process.recorder, self._clock, command, request_id)
+        if isinstance(done, Declined):
+            self._witness.tell(f"declined: {done.why}")
 
     async def _reload(self, universe: Universe) -> None:
         self._variant = universe.rng.choice(families()[self._weather.family])

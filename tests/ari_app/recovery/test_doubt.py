@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from ari_app.recovery.commands import Command, Declined, Drop, Resend
+from ari_app.recovery.commands import Close, Command, Declined, Drop, Resend
 from ari_app.recovery.effects import AlertAgent, BarTexts, PlaceCallback, SendEmail, SendText, TextPurpose
 from ari_app.recovery.events import CallAnswered, CallerLeft, CallMissed, PromptPlayed
 from ari_app.recovery.machine import Step
@@ -80,6 +80,20 @@ def test_a_text_that_another_has_replaced_is_not_sent_again() -> None:
     books.call(CallMissed)
     assert order(books, SendText) != first
     assert "another text has been ordered" in declined(books, Resend(first, "ana"))
+
+
+def test_a_caller_who_has_reached_a_person_since_is_not_sent_anything_again() -> None:
+    books = texted()
+    text = order(books, SendText)
+    books.call(CallAnswered, by="102")
+    assert "reached a person since (102)" in declined(books, Resend(text, "ana"))
+    asked(books, Drop(text, "ana", "we have spoken"))
+
+
+def test_of_a_lead_that_was_closed_nothing_is_sent_again_to_the_caller() -> None:
+    books = texted()
+    asked(books, Close(LeadId(1), "ana", "sold"))
+    assert "closed by ana" in declined(books, Resend(order(books, SendText), "ana"))
 
 
 def test_a_decision_about_a_text_that_another_has_replaced_meanwhile_changes_nothing() -> None:
