@@ -22,7 +22,7 @@ def main() -> int:
         say(f"Asterisk {find_asterisk(progress=say).version}")
         say(f"the SMPP server {SMPP}")
         npm_folder(SMPP)
-        say(f"the gateway {PACKAGES[0]} (a minute the first time)")
+        say("the gateway Jasmin (a minute the first time)")
         python_environment("jasmin", *PACKAGES)
         say("speech models of sixty words (half a minute the first time)")
         cached_vosk_model()

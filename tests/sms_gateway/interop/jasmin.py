@@ -13,7 +13,8 @@ from tests.support.ports import free_port
 
 # Jasmin 0.11.1 loses the receipts of texts that came in by SMPP (an AttributeError while it handles submit_sm_resp).
 # Its dependencies still ask for pkg_resources, which later versions of setuptools do not have.
-PACKAGES = ("jasmin==0.11.0", "setuptools==80.9.0")
+_LOCK = Path(__file__).with_name("jasmin.txt").read_text(encoding="utf-8")
+PACKAGES = tuple(line for line in _LOCK.splitlines() if not line.startswith("#"))
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import hashlib
 import os
 import shutil
 import signal
@@ -50,7 +51,7 @@ def npm_folder(*pinned: str) -> Path:
 
 def python_environment(name: str, *pinned: str) -> Path:
     """The interpreter of a virtual environment that holds ``pinned``, as name==version."""
-    folder = cache_folder("python") / "+".join((name, *pinned))
+    folder = cache_folder("python") / f"{name}-{hashlib.sha256(' '.join(pinned).encode()).hexdigest()[:12]}"
     python = folder / "bin" / "python"
     with _installing(folder) as needed:
         if needed:
