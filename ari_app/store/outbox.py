@@ -238,7 +238,9 @@ _CONTACTS_SINCE = """
            count(*) FILTER (WHERE kind = 'text' AND purpose NOT IN ('', 'text_back'))
     FROM outbox
     WHERE number = ? AND kind IN ('callback', 'text') AND created_at > ?
-      AND status NOT IN ('refused', 'cancelled', 'failed')"""
+      AND (status NOT IN ('refused', 'cancelled', 'failed') OR (status = 'cancelled' AND EXISTS (
+           SELECT 1 FROM outbox_log AS was WHERE was.outbox_id = outbox.id AND was.status = 'in_doubt')))"""
+"""What was in doubt, and was dropped by a person, may have gone out all the same."""
 
 
 def contacts_since(db: Database, number: E164, since: datetime) -> tuple[int, int]:

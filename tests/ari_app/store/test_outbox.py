@@ -213,6 +213,17 @@ def test_counting_what_went_to_a_number_leaves_out_what_never_went(db: Database)
     assert outbox.contacts_since(db, CALLER, day) == (3, 4)
 
 
+@pytest.mark.parametrize(("ended", "counted"), [("in_doubt", 1), ("failed", 0)])
+def test_what_may_have_gone_out_counts_also_when_a_person_has_dropped_it(
+    db: Database, ended: str, counted: int
+) -> None:
+    add(db, "1.0", text(TextPurpose.HELP))
+    claim(db, "text")
+    outbox.settle(db, EffectId("1.0"), ended, NOON, None, "no answer")
+    assert outbox.end(db, EffectId("1.0"), NOON, "dropped by ana")
+    assert outbox.contacts_since(db, CALLER, NOON - timedelta(hours=24)) == (0, counted)
+
+
 def test_depths_show_what_is_not_over(db: Database) -> None:
     for n in range(3):
         add(db, f"{n}.0", text(), lead=n)
