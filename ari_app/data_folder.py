@@ -14,10 +14,12 @@ from ari_app.runtime.nightly import BackupPlan
 from ari_app.settings.loading import Settings
 from ari_app.store.backup import give
 
+BOOKS = "ringback.db"
+
 
 def database_path(settings: Settings) -> Path:
     """Where the books are."""
-    return settings.data_folder / "ringback.db"
+    return settings.data_folder / BOOKS
 
 
 def backup_plan(settings: Settings) -> BackupPlan:

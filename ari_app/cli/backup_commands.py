@@ -31,12 +31,12 @@ def backup(cli: Cli, folder: Path | None, listing: bool, as_json: bool) -> None:
 
     In the settings' folder the oldest copies are removed; in another one none are.
     """
-    plan = backup_plan(cli.settings)
+    plan = backup_plan(cli.in_force)
     where = folder or plan.folder
     if listing:
         _list(cli, where, as_json=as_json)
         return
-    path = database_path(cli.settings)
+    path = database_path(cli.in_force)
     if not path.exists():
         raise NotDoneError(f"there are no books yet at {path}")
     taken, contents = copies.take(path, where, SystemClock().now())

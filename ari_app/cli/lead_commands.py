@@ -44,7 +44,7 @@ def leads(cli: Cli, limit: int, number: str | None, open_only: bool, as_json: bo
     """List the leads."""
     wanted: E164 | None = None
     if number is not None:
-        wanted = classify(number, cli.settings.policy.region).number
+        wanted = classify(number, cli.in_force.policy.region).number
         if wanted is None:
             raise click.BadParameter(f"found {number!r}, expected a telephone number")
     with cli.books() as db:
@@ -201,7 +201,7 @@ def close(cli: Cli, lead_id: int, by: str, note: str) -> None:
 @pass_cli
 def optout(cli: Cli, number: str, by: str, note: str) -> None:
     """Note that someone asked not to be texted or called, by whatever means."""
-    found = classify(number, cli.settings.policy.region).number
+    found = classify(number, cli.in_force.policy.region).number
     if found is None:
         raise click.BadParameter(f"found {number!r}, expected a telephone number")
     cli.order("/command/optout", {"number": found, "by": by, "note": note})
@@ -217,9 +217,9 @@ def people() -> None:
 @pass_cli
 def import_command(cli: Cli, file: Path) -> None:
     """Take over a CSV with the columns number, name, email and blocked (yes or no). All of it, or nothing."""
-    found = _read_people(file, cli.settings.policy.region)
-    path = database_path(cli.settings)
-    open_books(path, backup_plan(cli.settings).folder, SystemClock().now())
+    found = _read_people(file, cli.in_force.policy.region)
+    path = database_path(cli.in_force)
+    open_books(path, backup_plan(cli.in_force).folder, SystemClock().now())
     store = InlineStore(path)
     try:
         count = asyncio.run(store.write(lambda db: import_people(db, found)))

@@ -107,7 +107,7 @@ def drop(cli: Cli, order_id: str, by: str, note: str) -> None:
 
 def _decide(cli: Cli, name: str, command: OrderCommand) -> None:
     """Through the server if it runs, else in the books themselves. Raises NotDoneError, StoreError."""
-    if socket_path(cli.settings.data_folder).exists() and _runs(cli):
+    if socket_path(cli.in_force.data_folder).exists() and _runs(cli):
         body = {"order": command.effect_id, "by": command.by}
         cli.order(f"/command/{name}", body if isinstance(command, Resend) else {**body, "note": command.note})
         return

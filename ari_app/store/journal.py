@@ -214,6 +214,13 @@ def policy_settings(db: Database, version: str) -> str | None:
     return None if row is None else str(row[0])
 
 
+def last_settings(db: Database) -> str | None:
+    """The settings that the newest event was decided by, as JSON text."""
+    query = "SELECT p.settings FROM events AS e JOIN policies AS p ON p.version = e.policy ORDER BY e.seq DESC LIMIT 1"
+    row = db.execute(query).fetchone()
+    return None if row is None else str(row[0])
+
+
 def _lead(body: str) -> Lead:
     found: Any = codec.decode(Lead, parse(body))
     assert isinstance(found, Lead)

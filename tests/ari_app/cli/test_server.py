@@ -114,3 +114,44 @@ def test_settings_that_are_refused_are_told_with_their_places(told: Ringback, se
         "ringback.yaml:3:5: error: plans.standard: unknown key",
     ]
     assert told.json("reload", code=2)["problems"][0]["where"] == "plans.standard"
+
+
+# --------------------------------------------------------------------------------- while somebody edits the settings
+BROKEN = {
+    "no YAML": ("agents:\n", "agents: [\n", "expected"),
+    "no settings": ("agents:\n", "agentz:\n", "unknown key"),
+    "the data folder in quotation marks": ("data: var\n", "data: 'var' # here\nagents: [\n", "expected"),
+}
+
+
+@pytest.mark.parametrize(("old", "new", "said"), BROKEN.values(), ids=BROKEN)
+def test_a_no_is_noted_and_leads_are_shown_while_the_settings_are_invalid(
+    told: Ringback, server: Server, tmp_path: Path, old: str, new: str, said: str
+) -> None:
+    valid = told("leads").output
+    told.config.write_text(told.config.read_text().replace(old, new))
+    noted = told("optout", "(305) 555-0142", "--by", "ana")
+    assert noted.exit_code == 0
+    assert noted.stdout.startswith("opt_out_recorded +13055550142 by ana")
+    problem, note = noted.stderr.splitlines()
+    assert problem.startswith(f"{told.config}:")
+    assert said in problem
+    assert note == "ringback: by the settings that were last in force; 'ringback check' tells all"
+    assert told("leads").stdout.count("\n") == valid.count("\n")
+    assert told("status").exit_code == 0
+    assert told("backup", str(tmp_path / "copies")).exit_code == 0
+
+
+def test_what_acts_on_the_settings_wants_valid_ones(told: Ringback) -> None:
+    told.config.write_text(told.config.read_text().replace("agents:\n", "agentz:\n"))
+    for words in (["run"], ["check"], ["doctor"], ["restore"], ["explain", "+13055550142", "--to", "+13055550100"]):
+        result = told(*words)
+        assert result.exit_code == 2
+        assert "last in force" not in result.stderr
+
+
+def test_without_books_there_are_no_settings_to_go_by(ringback: Ringback) -> None:
+    ringback.config.write_text(ringback.config.read_text().replace("agents:\n", "agents: [\n"))
+    result = ringback("leads")
+    assert result.exit_code == 2
+    assert "last in force" not in result.stderr
