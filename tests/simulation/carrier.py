@@ -46,14 +46,13 @@ class Carrier:
         self.on_text: Callable[[OutboundText], None] = lambda _: None
 
     # ------------------------------------------------------------------------------------------------- texts to people
-    async def submit(self, text: OutboundText, within_seconds: float) -> Submission:
+    async def wait_bound(self) -> None:
+        """Until texts can be submitted."""
+        await self._bound.wait()
+
+    async def submit(self, text: OutboundText) -> Submission:
         """What a link to this carrier does with a text. Raises what a gateway raises."""
         universe = self._universe
-        try:
-            async with asyncio.timeout(within_seconds):
-                await self._bound.wait()
-        except TimeoutError:
-            raise NotSent("not bound") from None
         fate = universe.rng.choice(_FAULTS) if universe.chance(universe.weather.submit_faults) else "taken"
         if fate != "taken":
             universe.witness.tell(f"carrier: {text.reference} {fate}")
@@ -162,6 +161,7 @@ class Link:
 
     def __init__(self, carrier: Carrier) -> None:
         self._carrier = carrier
+        self._waiting: dict[asyncio.Task[None], str] = {}
 
     @property
     def health(self) -> GatewayStatus:
@@ -176,10 +176,23 @@ class Link:
     async def send(
         self, text: OutboundText, *, priority: int = Lane.ORDINARY, within_seconds: float = 30.0
     ) -> Submission:
-        return await self._carrier.submit(text, within_seconds)
+        async with asyncio.TaskGroup() as group:
+            bound = group.create_task(self._carrier.wait_bound())
+            self._waiting[bound] = text.destination
+            try:
+                await asyncio.wait({bound}, timeout=within_seconds)
+            finally:
+                del self._waiting[bound]
+            ready = bound.done() and not bound.cancelled()
+            bound.cancel()
+        if not ready:
+            raise NotSent("not bound, or withdrawn")
+        return await self._carrier.submit(text)
 
     def withdraw(self, destination: str) -> None:
-        """Nothing waits here."""
+        for bound, to in self._waiting.items():
+            if to == destination:
+                bound.cancel()
 
 
 class Doorman:

@@ -12,7 +12,7 @@ from typing import Any
 from ari_app.crm.port import CrmAdapter
 from ari_app.errors import StoreUnavailableError
 from ari_app.notify.email import EmailAdapter
-from ari_app.notify.texts import TextAdapter, TextInbox
+from ari_app.notify.texts import TextAdapter, TextInbox, withdrawing
 from ari_app.recovery.events import Event
 from ari_app.runtime.dispatcher import AfterCrash, Dispatcher, Lane
 from ari_app.runtime.outcome import Adapter, Outcome
@@ -79,6 +79,8 @@ class Process:
         self.recorder = Recorder(self.disk, clock, self.in_force)
         self.recorder.listen(universe.witness.recorded)
         self._inbox = TextInbox(self.recorder, clock)
+        self._links = {GATEWAY: Link(around.carrier)}
+        self.recorder.listen(withdrawing(self._links))
         poll = universe.weather.poll_seconds
         self._dispatcher = around.composition.dispatcher(self.disk, self.recorder, clock, self._lanes(), poll)
         self._timers = TimerLoop(self.disk, self.recorder, clock, poll)
@@ -87,7 +89,7 @@ class Process:
         """As in ``ari_app.app``."""
         universe, around = self._universe, self._around
         clock, composition = universe.clock, around.composition
-        texts = composition.texts(universe, _Watched(TextAdapter({GATEWAY: Link(around.carrier)}, clock, {}), universe))
+        texts = composition.texts(universe, _Watched(TextAdapter(self._links, clock, {}), universe))
         email = _Watched(EmailAdapter(around.post, self.recorder, clock, None), universe)
         crm = _Watched(CrmAdapter({"file": around.ledger}, clock), universe)
         callbacks = _Watched(Callbacks(around.exchange, universe, self.tell, self._start), universe)

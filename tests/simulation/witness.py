@@ -30,8 +30,8 @@ ZONE = ZoneInfo("America/New_York")
 DAY_SECONDS = 86_400.0
 SLACK_SECONDS = 20 * 60.0
 """How much later than planned a text may leave; so much closer two may come."""
-UNDER_WAY_SECONDS = 7.0
-"""The longest that a text is under way from its lane to the carrier: what was said in that time came too late."""
+UNDER_WAY_SECONDS = 1.0
+"""The longest that a text is under way from our link to the carrier: what was said in that time came too late."""
 HEARD_SECONDS = 10.0
 """By then we have to know that a person was reached: from the call itself, or from the PBX's ledger."""
 _REPLIES = {TextPurpose.STOP_CONFIRMATION: Keyword.STOP, TextPurpose.START_CONFIRMATION: Keyword.START}
