@@ -1,4 +1,5 @@
 """One SQLite file, one thread that writes it. WAL, ``synchronous=FULL``: what is acknowledged survives a power cut.
+A second thread folds the log into the file, a third reads.
 
 Jobs are plain functions of a database handle. All that wait are written together (group commit), each inside its own
 savepoint, so that one job's failure takes nothing of another's with it. A job's caller hears of success only after COMMIT.
@@ -29,6 +30,11 @@ BATCH = 64
 """Jobs that share one COMMIT at most."""
 BUSY_SECONDS = 5.0
 """How long a lock held by another process is waited for."""
+FOLD_EVERY = 251
+"""Jobs after which the log is folded into the file; some 15 MB of it. A prime: work in a rhythm does not always meet it at
+the same step."""
+LONGEST_LOG = 8_000
+"""Pages of the log, 32 MB, from which on the writing waits until it is folded."""
 PRIVATE = 0o600
 """The books hold what people said: they are for nobody else on the machine. SQLite gives its side files the same mode."""
 
@@ -217,7 +223,8 @@ class ThreadedStore:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._writer = _Worker(path, "ringback-writer", readonly=False)
+        self._folder = _Folder(path)
+        self._writer = _Worker(path, "ringback-writer", readonly=False, after=self._folder.written)
         self._reader = _Worker(path, "ringback-reader", readonly=True)
 
     async def __aenter__(self) -> ThreadedStore:
@@ -228,9 +235,11 @@ class ThreadedStore:
         except StoreError:
             await self._writer.stop()
             raise
+        self._folder.start()
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        await asyncio.to_thread(self._folder.stop)
         await self._writer.stop()
         await self._reader.stop()
 
@@ -241,14 +250,55 @@ class ThreadedStore:
         return await self._reader.run(job)
 
 
+class _Folder:
+    """A thread that folds the log into the file (a checkpoint), so that no commit pays for it: the larger the books are, the
+    more scattered are the pages. While the writing does not pause, the log grows; at its longest, the writing has to wait."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._wake = threading.Event()
+        self._stopped = False
+        self._jobs = 0
+        self._thread = threading.Thread(target=self._main, name="ringback-folder", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopped = True
+        self._wake.set()
+        self._thread.join()
+
+    def written(self, jobs: int) -> None:
+        """On the writer's thread, after each commit."""
+        self._jobs += jobs
+        if self._jobs >= FOLD_EVERY:
+            self._jobs = 0
+            self._wake.set()
+
+    def _main(self) -> None:
+        while True:
+            self._wake.wait()
+            self._wake.clear()
+            if self._stopped:
+                return
+            # What cannot be folded now is folded another time; a disk that fails is met, and told, by the next who writes.
+            with contextlib.suppress(sqlite3.Error, StoreError), contextlib.closing(connect(self._path)) as db:
+                _, pages, _ = db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+                if pages > LONGEST_LOG:
+                    db.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()
+
+
 _Waiting = tuple[Job[Any], "asyncio.Future[Any]"]
 
 
 class _Worker:
     """A thread with a connection and a queue of jobs."""
 
-    def __init__(self, path: Path, name: str, *, readonly: bool) -> None:
+    def __init__(self, path: Path, name: str, *, readonly: bool, after: Callable[[int], None] | None = None) -> None:
+        """after: told on the thread how many jobs were done together."""
         self._path = path
+        self._after = after
         self._readonly = readonly
         self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._main, name=name, daemon=True)
@@ -286,6 +336,8 @@ class _Worker:
         except Exception as error:  # noqa: BLE001 - it is handed to the caller
             self._loop.call_soon_threadsafe(_settle, [(self._ready, _Failed(error))])
             return
+        if self._after is not None:
+            db.execute("PRAGMA wal_autocheckpoint = 0")
         self._loop.call_soon_threadsafe(_settle, [(self._ready, None)])
         closing = False
         while not closing:
@@ -302,6 +354,8 @@ class _Worker:
             closing = entry is None
             if batch:
                 self._run(db, batch)
+                if self._after is not None:
+                    self._after(len(batch))
         db.close()
 
     def _run(self, db: Database, batch: list[_Waiting]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sqlite3
 import stat
 import threading
@@ -222,6 +223,67 @@ async def test_every_commit_is_synced_to_the_disk(store: ThreadedStore) -> None:
     pragmas = ("journal_mode", "synchronous", "foreign_keys")
     found = await store.write(lambda handle: [handle.execute(f"PRAGMA {one}").fetchone()[0] for one in pragmas])
     assert found == ["wal", 2, 1]
+
+
+async def test_the_log_is_folded_into_the_file_beside_the_writing_and_begun_anew(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(db, "FOLD_EVERY", 20)
+    lengths = []
+    async with ThreadedStore(path) as store:
+        for round_number in range(10):
+            for n in range(20):
+                await store.write(put(f"{round_number} {n}", "x" * 3000))
+            with contextlib.closing(connect(path)) as other:
+                await until(lambda: folded(path, other), within=WITHIN, what="all of the log to be in the file")
+            lengths.append(log_of(path).stat().st_size)
+    assert lengths[-1] < 4 * lengths[0], lengths
+
+
+async def test_a_writing_that_never_pauses_does_not_grow_the_log_for_ever(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(db, "FOLD_EVERY", 50)
+    monkeypatch.setattr(db, "LONGEST_LOG", 200)
+    async with ThreadedStore(path) as store:
+        for _ in range(20):
+            await asyncio.gather(*(store.write(put(f"{n}", "x" * 3000)) for n in range(200)))
+        assert log_of(path).stat().st_size < 20 * 200 * 4096 / 2
+
+
+async def test_a_log_that_cannot_be_folded_now_is_folded_later(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(db, "FOLD_EVERY", 10)
+    refused = threading.Event()
+
+    def locked(*_: object, **__: object) -> Database:
+        refused.set()
+        raise StoreUnavailableError("locked")
+
+    async with ThreadedStore(path) as store:
+        with monkeypatch.context() as worst:
+            worst.setattr(db, "connect", locked)
+            for n in range(10):
+                await store.write(put(f"{n}"))
+            assert await asyncio.to_thread(refused.wait, WITHIN)
+        for n in range(10):
+            await store.write(put(f"{n}"))
+        with contextlib.closing(connect(path)) as other:
+            await until(lambda: folded(path, other), within=WITHIN, what="the log to be in the file")
+
+
+def log_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}-wal")
+
+
+def folded(path: Path, handle: Database) -> bool:
+    """Whether the file alone, without the log, holds everything. In the midst of folding it is no whole database."""
+    count = "SELECT count(*) FROM bookmarks"
+    with (
+        contextlib.suppress(sqlite3.DatabaseError),
+        contextlib.closing(sqlite3.connect(f"file:{path}?immutable=1", uri=True)) as alone,
+    ):
+        return bool(alone.execute(count).fetchone() == handle.execute(count).fetchone())
+    return False
 
 
 def test_the_books_are_for_their_owner_alone(path: Path) -> None:
