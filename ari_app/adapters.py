@@ -39,6 +39,7 @@ def callback_placer(
         trunk=document.trunks[name],
         media_url=f"ws://{http.host}:{http.port}",
         media_host=http.host,
+        region=document.brokerage.country,
         voice_loaded=voice.loaded,
     )
     return CallbackPlacer(ari, supervisor, voice, clock, options)
@@ -73,7 +74,15 @@ def lanes(
         built.append(Lane("callback", NoCallbacks(), AfterCrash.REPEAT, 4, 10.0))
     else:
         built.append(
-            Lane("callback", callbacks, AfterCrash.DOUBT, document.callback.at_once, ring + 30.0, attempts=200)
+            Lane(
+                "callback",
+                callbacks,
+                AfterCrash.DOUBT,
+                document.callback.at_once,
+                ring + 30.0,
+                attempts=200,
+                useful=callbacks.useful,
+            )
         )
     return built
 

@@ -151,7 +151,7 @@ class Application:
                 log.warning("orders_left_by_a_dead_process", count=recovered)
             await edge.start()
             stack.push_async_callback(edge.stop)
-            speaking = voice.run(engines, recorder, document.callback.longest)
+            speaking = voice.run(engines, recorder)
             await self._run_all(recorder, supervisor, events, gateways, sip_inbox, dispatcher, timers, doubts, speaking)
 
     async def _run_all(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 from datetime import tzinfo
 from pathlib import Path
@@ -36,7 +36,6 @@ from voice_agent.heard import Heard
 from voice_agent.media import Media
 from voice_agent.media_rtp import RtpMedia, open_rtp_media
 from voice_agent.media_websocket import open_websocket_media
-from voice_agent.options import AgentOptions
 from voice_agent.tts import TextToSpeech
 
 log = structlog.get_logger("speech")
@@ -88,10 +87,9 @@ async def render_prompts(texts: dict[str, str], tts: TextToSpeech, folder: Path)
 class CallbackVoice:
     """Implements calls' ``Voice`` with the voice agent."""
 
-    def __init__(self, engines: Engines, recorder: Recorder, longest_seconds: float) -> None:
+    def __init__(self, engines: Engines, recorder: Recorder) -> None:
         self._engines = engines
         self._recorder = recorder
-        self._options = AgentOptions(longest_seconds=longest_seconds)
 
     async def prepare(self, callback: PlaceCallback) -> None:
         """Make the speech of all that may be said; what was made before is there already."""
@@ -112,7 +110,7 @@ class CallbackVoice:
 
     def _speaker(self, callback: PlaceCallback, media: Media) -> _Speaker:
         engines = self._engines
-        agent = VoiceAgent(media, engines.stt, engines.tts, engines.detector(), self._options)
+        agent = VoiceAgent(media, engines.stt, engines.tts, engines.detector())
         return _Speaker(agent, self._subject(callback))
 
     def _subject(self, callback: PlaceCallback) -> Subject:
@@ -134,11 +132,11 @@ class VoiceSoon:
         """Whether callbacks can be spoken."""
         return self._voice is not None
 
-    async def run(self, options: EngineOptions, recorder: Recorder, longest_seconds: float) -> NoReturn:
+    async def run(self, options: EngineOptions, recorder: Recorder) -> NoReturn:
         """Load the engines, and keep them until cancelled. Raises EngineError."""
         async with open_engines(options) as engines:
             await engines.stt.prepare(PHRASES)
-            self._voice = CallbackVoice(engines, recorder, longest_seconds)
+            self._voice = CallbackVoice(engines, recorder)
             log.info("voice_ready", stt=engines.stt.name)
             while True:
                 await asyncio.Event().wait()
@@ -180,21 +178,26 @@ class _Speaker:
         self._subject = subject
         self._gone = False
 
-    async def talk(self) -> Talk:
-        dialogue = _Qualifying(self._subject)
+    async def talk(self, longest_seconds: float, said_no: Callable[[], None]) -> Talk:
+        dialogue = _Qualifying(self._subject, said_no)
         try:
-            held = await self._agent.converse(dialogue)
+            held = await self._agent.converse(dialogue, longest_seconds)
         except VoiceAgentError as error:
-            return Talk(TalkEnd.FAILED, dialogue.intent, (), "", f"{type(error).__name__}: {error}")
+            return Talk(TalkEnd.FAILED, dialogue.intent, (), f"{type(error).__name__}: {error}")
         for fault in held.faults:
             log.warning("engine_fault", fault=fault)
         first = next((timing.speak_seconds for timing in held.timings), None)
         log.info("conversation_held", ended_by=held.ended_by.value, first_words_seconds=first)
-        keys = "".join(key.digit for key in held.keys)
-        return Talk(self._end(held, dialogue), dialogue.intent, tuple(_lines(held.transcript)), keys, held.why or None)
+        return Talk(self._end(held, dialogue), dialogue.intent, tuple(_lines(held.transcript)), held.why or None)
 
     async def apologise(self) -> tuple[Line, ...]:
-        held = await self._agent.converse(_Saying(qualify.APOLOGY))
+        return await self._say(qualify.APOLOGY)
+
+    async def confirm_no(self) -> tuple[Line, ...]:
+        return await self._say(qualify.STOPPED)
+
+    async def _say(self, sentences: tuple[str, ...]) -> tuple[Line, ...]:
+        held = await self._agent.converse(_Saying(sentences))
         return tuple(_lines(held.transcript))
 
     def key(self, digit: str) -> None:
@@ -223,8 +226,9 @@ class _Speaker:
 class _Qualifying:
     """Implements the voice agent's ``Dialogue`` with the pure conversation."""
 
-    def __init__(self, subject: Subject) -> None:
+    def __init__(self, subject: Subject, said_no: Callable[[], None]) -> None:
         self._talking, self._first = qualify.begin(subject)
+        self._said_no = said_no
 
     @property
     def intent(self) -> Intent:
@@ -248,6 +252,8 @@ class _Qualifying:
 
     def _step(self, result: tuple[Talking, Say]) -> Turn:
         self._talking, say = result
+        if self._talking.outcome is Outcome.STOPPED:
+            self._said_no()
         return _turn(say)
 
 

@@ -50,14 +50,15 @@ class VoiceAgent:
         """The caller hung up, for media that do not tell."""
         self._inbox.put(MediaEnded("the caller hung up", hung_up=True))
 
-    async def converse(self, dialogue: Dialogue) -> Conversation:
-        """Holds the conversation. A call that ends meanwhile is an outcome and no error, and so is an engine that fails."""
+    async def converse(self, dialogue: Dialogue, longest_seconds: float | None = None) -> Conversation:
+        """Holds the conversation, for ``longest_seconds`` at most (None: as the options say). A call that ends meanwhile is
+        an outcome and no error, and so is an engine that fails."""
         loop = asyncio.get_running_loop()
         record = Record(loop.time())
         ended_by = EndedBy.TOO_LONG
         try:
             async with beside(self._inbox.receive(self._call.media)):
-                limit = asyncio.timeout(self._options.longest_seconds)
+                limit = asyncio.timeout(self._options.longest_seconds if longest_seconds is None else longest_seconds)
                 try:
                     async with limit:
                         ended_by = await self._turns(dialogue, record)

@@ -1,7 +1,8 @@
 """One callback: rings the caller through the trunk, lets the voice agent speak, hands over to a desk phone when asked.
 
 The ringing is the outbox's act, the conversation is not: an order is done when the phone was answered or was not. Whatever
-happens after, ``CallbackEnded`` is told exactly once.
+happens after, ``CallbackEnded`` is told exactly once. A no, and the handing over to a person, are told at once: the end of
+the call may be long in coming, or never be seen.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from ari_app.clock import Clock
 from ari_app.numbering import redacted
 from ari_app.pbx.ari import Ari
 from ari_app.pbx.channels import CallerId, HangupReason
-from ari_app.pbx.errors import AriError, NotFoundError
+from ari_app.pbx.errors import AriError, MalformedAnswerError, NotFoundError, UnavailableError
 from ari_app.pbx.messages import (
     AriEvent,
     ChannelDestroyed,
@@ -30,7 +31,7 @@ from ari_app.pbx.messages import (
     StasisStart,
 )
 from ari_app.recovery.effects import PlaceCallback
-from ari_app.recovery.events import CallbackAnswered, CallbackEnded, Event
+from ari_app.recovery.events import CallbackAnswered, CallbackEnded, CallbackHandedOver, CallbackOptedOut, Event
 from ari_app.recovery.values import CallbackEnd, EffectId, Intent, Line
 
 log = structlog.get_logger("callback")
@@ -39,6 +40,9 @@ MEDIA_SECONDS = 5.0
 """How long the audio may take to come about once the phone is answered."""
 DESK_RING_SECONDS = 20.0
 """How long the desk phones ring for a caller who asked for a person."""
+LAST_WORDS_SECONDS = 15.0
+"""What an apology or a confirmation may take beyond the conversation's own time."""
+KEY_NEVER = "9"
 
 _ENDS = {
     LegEnd.BUSY: CallbackEnd.BUSY,
@@ -52,13 +56,13 @@ _TALKS = {
     TalkEnd.CALLER_HUNG_UP: CallbackEnd.CALLER_HUNG_UP,
     TalkEnd.FAILED: CallbackEnd.FAILED,
 }
-NOTHING = Talk(TalkEnd.FAILED, Intent.UNSTATED, (), "")
+NOTHING = Talk(TalkEnd.FAILED, Intent.UNSTATED, ())
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """How a callback leaves. endpoint: ``PJSIP/<number>@<trunk>``. websocket_url: of Asterisk's media sockets, None where
-    they do not exist; then audio goes as RTP to ``media_host``."""
+    """How a callback leaves. endpoint: ``PJSIP/<number>@<trunk>``. longest_seconds: ringing and talk together.
+    websocket_url: of Asterisk's media sockets, None where they do not exist; then audio goes as RTP to ``media_host``."""
 
     endpoint: str
     ring_seconds: int
@@ -69,6 +73,10 @@ class Route:
 
 class CallerOnLineError(Exception):
     """The person called us while their phone was ringing with our call."""
+
+
+class FateUnknownError(Exception):
+    """Nobody can say whether the person's phone rings, or rang."""
 
 
 class CallbackSession:
@@ -109,13 +117,20 @@ class CallbackSession:
         self._desk_change = asyncio.Event()
         self._speaker: Speaker | None = None
         self._limit: asyncio.Timeout | None = None
+        self._ends_at = 0.0
         self._handed_over = False
+        self._said_no = False
         self._keys: list[str] = []
         self._log = log.bind(outbox_id=effect_id, to=redacted(order.to))
 
     @property
     def live(self) -> bool:
         return not self._over.is_set()
+
+    @property
+    def answered(self) -> bool:
+        """Whether the person took the call."""
+        return self._taken
 
     def abort(self) -> None:
         """The person is calling us: stop ringing them. Nothing once they have answered."""
@@ -137,8 +152,10 @@ class CallbackSession:
             case StasisStart() if channel in self._desks:
                 self._desk_answered.put_nowait(channel)
                 self._desk_change.set()
-            case ChannelDtmfReceived(digit=digit) if channel == self.leg:
+            case ChannelDtmfReceived(digit=digit) if channel == self.leg and not self._handed_over:
                 self._keys.append(digit)
+                if digit == KEY_NEVER:
+                    self._no(KEY_NEVER)
                 if self._speaker is not None:
                     self._speaker.key(digit)
             case ChannelDestroyed(cause=cause):
@@ -147,6 +164,14 @@ class CallbackSession:
                 self._ended(channel, LegEnd.HUNG_UP)
             case _:
                 pass
+
+    def _no(self, how: str) -> None:
+        """The caller wants no more calls: kept now, whatever becomes of this one."""
+        if not self._said_no:
+            self._said_no = True
+            source_id = f"callback:{self.effect_id}:no"
+            self._tell(CallbackOptedOut(at=self._clock.now(), source_id=source_id, effect_id=self.effect_id, how=how))
+            self._desk_change.set()
 
     def gone(self, channel_ids: frozenset[str]) -> None:
         """These are all the channels that there still are."""
@@ -171,8 +196,11 @@ class CallbackSession:
         and told.
 
         Raises CallerOnLineError when the person called us meanwhile; nothing is told then, and it may be tried again.
+        Raises FateUnknownError when Asterisk did not answer; nothing is told then either.
         """
         self._own(self.leg)
+        self._ends_at = asyncio.get_running_loop().time() + self._route.longest_seconds
+        failure: AriError | None = None
         async with asyncio.TaskGroup() as group:
             preparing = group.create_task(self._prepare())
             try:
@@ -184,13 +212,17 @@ class CallbackSession:
                     ring_seconds=self._route.ring_seconds,
                 )
             except AriError as error:
-                preparing.cancel()
-                self._log.warning("callback_not_placed", error=str(error))
-                self._tell_end(CallbackEnd.FAILED, NOTHING, 0.0, why=str(error)[:200])
-                return False
-            self._log.info("callback_rings")
-            await self._decided.wait()
+                failure = error
+            else:
+                self._log.info("callback_rings")
+                await self._decided.wait()
             preparing.cancel()  # what is ready is ready; whoever has answered does not wait for the rest
+        if failure is not None:
+            self._log.warning("callback_not_placed", error=str(failure))
+            if isinstance(failure, UnavailableError | MalformedAnswerError):
+                await self._take_back(failure)
+            self._tell_end(CallbackEnd.FAILED, NOTHING, 0.0, why=str(failure)[:200])
+            return False
         if not self._taken:
             if self._aborted.is_set() and not self._over.is_set():
                 await self._hang_up(self.leg)
@@ -203,6 +235,13 @@ class CallbackSession:
             )
         )
         return True
+
+    async def _take_back(self, error: AriError) -> None:
+        """The phone may ring all the same: hang up what nobody would answer for. Raises FateUnknownError."""
+        try:
+            await self._hang_up(self.leg)
+        except AriError as unheard:
+            raise FateUnknownError(f"{error}; {unheard}"[:200]) from unheard
 
     async def _prepare(self) -> None:
         """What will be said is made while the phone rings, first words first; without it the call goes on, only slower."""
@@ -219,7 +258,7 @@ class CallbackSession:
         end, talk, by, why = CallbackEnd.FAILED, NOTHING, None, None
         try:
             async with (
-                asyncio.timeout(self._route.longest_seconds) as self._limit,
+                asyncio.timeout_at(self._ends_at + LAST_WORDS_SECONDS) as self._limit,
                 contextlib.AsyncExitStack() as audio,
             ):
                 self._speaker = await self._open_audio(audio)
@@ -227,19 +266,22 @@ class CallbackSession:
                     self._speaker.key(digit)
                 if self._over.is_set():
                     self._speaker.caller_gone()
-                talk = await self._speaker.talk()
+                left = max(1.0, self._ends_at - loop.time())
+                talk = await self._speaker.talk(left, lambda: self._no("spoken"))
                 why = talk.why
                 if talk.end is TalkEnd.WANTS_PERSON:
+                    end = CallbackEnd.WANTED_PERSON
+                    self._limit.reschedule(loop.time() + DESK_RING_SECONDS + LAST_WORDS_SECONDS)
                     end, by, talk = await self._hand_over(talk)
                 else:
                     end = _TALKS[talk.end]
         except TimeoutError:
             late = self._limit is not None and self._limit.expired()
             why = f"longer than {self._route.longest_seconds:g} s" if late else f"no audio within {MEDIA_SECONDS:g} s"
-            end = CallbackEnd.COMPLETED if talk.lines else CallbackEnd.FAILED
         except (AriError, OSError) as error:
             why = f"{type(error).__name__}: {error}"[:200]
-            end = CallbackEnd.CALLER_HUNG_UP if self._over.is_set() else CallbackEnd.FAILED
+            if end is CallbackEnd.FAILED and self._over.is_set():
+                end = CallbackEnd.CALLER_HUNG_UP
         except BaseException as error:
             # Stopped while two people talk: whoever starts next finds them in their bridge.
             if not (self._handed_over and isinstance(error, asyncio.CancelledError)):
@@ -251,6 +293,8 @@ class CallbackSession:
         self, end: CallbackEnd, talk: Talk, seconds: float, *, by: str | None = None, why: str | None = None
     ) -> None:
         await self._clear_up()
+        if self._said_no:
+            end = CallbackEnd.OPTED_OUT
         self._tell_end(end, talk, seconds, by=by, why=why)
         self._log.info("callback_over", end=end.value, seconds=round(seconds, 1))
 
@@ -282,34 +326,43 @@ class CallbackSession:
         await self._ari.bridges.remove(self._bridge, self._media)
         with contextlib.suppress(AriError):
             await self._ari.channels.ring(self.leg)
-        desk = await self._ring_desks(self.order.phones)
+        desk = None if self._said_no else await self._ring_desks(self.order.phones)
         with contextlib.suppress(AriError):
             await self._ari.channels.stop_ringing(self.leg)
-        if desk is not None and not self._over.is_set():
-            await self._hang_up(self._media)
-            await self._ari.bridges.add(self._bridge, desk)
-            self._handed_over = True
-            if self._limit is not None:
-                self._limit.reschedule(None)  # people talk as long as they like
-            self._log.info("callback_handed_over", phone=self._desks[desk])
-            while desk in self._desks_left and not self._over.is_set():
-                self._desk_change.clear()
-                await self._desk_change.wait()
+        if desk is not None and not self._over.is_set() and not self._said_no:
+            await self._connect(desk)
             return CallbackEnd.REACHED_PERSON, self._desks[desk], talk
-        lines: tuple[Line, ...] = ()
+        lines: list[Line] = []
         if not self._over.is_set():
             await self._ari.bridges.add(self._bridge, self._media)
-            lines = await self._speaker.apologise()
-        said = Talk(talk.end, talk.intent, (*talk.lines, *lines), talk.keys)
-        return CallbackEnd.WANTED_PERSON, None, said
+            if not self._said_no:
+                lines += await self._speaker.apologise()
+        if self._said_no and not self._over.is_set():
+            lines += await self._speaker.confirm_no()
+        return CallbackEnd.WANTED_PERSON, None, Talk(talk.end, talk.intent, (*talk.lines, *lines))
+
+    async def _connect(self, desk: str) -> None:
+        """Let the two talk, as long as they like; returns when one of them has hung up."""
+        await self._hang_up(self._media)
+        await self._ari.bridges.add(self._bridge, desk)
+        self._handed_over = True
+        if self._limit is not None:
+            self._limit.reschedule(None)
+        by, source_id = self._desks[desk], f"callback:{self.effect_id}:person"
+        self._tell(CallbackHandedOver(at=self._clock.now(), source_id=source_id, effect_id=self.effect_id, by=by))
+        self._log.info("callback_handed_over", phone=by)
+        while desk in self._desks_left and not self._over.is_set():
+            self._desk_change.clear()
+            await self._desk_change.wait()
 
     async def _ring_desks(self, phones: Sequence[str]) -> str | None:
-        """The leg of the first desk phone that answers; the others are taken back."""
+        """The leg of the first desk phone that answers; the others are taken back. None also for a caller who says no."""
         for index, phone in enumerate(phones):
             leg = f"{self.leg}-desk{index}"
             self._own(leg)
             self._desks[leg] = phone
-            with contextlib.suppress(AriError):
+            self._desks_left.add(leg)  # before it is asked for: its end may be known before the answer
+            try:
                 await self._ari.channels.originate(
                     f"PJSIP/{phone}",
                     channel=leg,
@@ -318,11 +371,14 @@ class CallbackSession:
                     ring_seconds=round(DESK_RING_SECONDS) + 10,
                     originator=self.leg,
                 )
-                self._desks_left.add(leg)
+            except AriError as error:
+                self._log.info("desk_phone_not_rung", phone=phone, error=str(error))
+                await self._quietly(self._ari.channels.hangup(leg))
+                self._desks_left.discard(leg)
         answered: str | None = None
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(DESK_RING_SECONDS):
-                while self._desks_left and not self._over.is_set() and answered is None:
+                while self._desks_left and not self._over.is_set() and not self._said_no and answered is None:
                     self._desk_change.clear()
                     if not self._desk_answered.empty():
                         answered = self._desk_answered.get_nowait()
@@ -366,7 +422,7 @@ class CallbackSession:
                 end=end,
                 intent=talk.intent,
                 lines=talk.lines,
-                keys=talk.keys,
+                keys="".join(self._keys),
                 seconds=round(seconds, 3),
                 by=by,
                 why=why,

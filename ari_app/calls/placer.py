@@ -10,16 +10,18 @@ from datetime import timedelta
 
 import structlog
 
-from ari_app.calls.callback import CallbackSession, CallerOnLineError, Route
+from ari_app import numbering
+from ari_app.calls.callback import CallbackSession, CallerOnLineError, FateUnknownError, Route
 from ari_app.calls.supervisor import CallSupervisor
 from ari_app.calls.voice import Voice
 from ari_app.clock import Clock
 from ari_app.pbx.ari import Ari
+from ari_app.pbx.errors import AriError
 from ari_app.pbx.host import AsteriskVersion
 from ari_app.recovery.effects import PlaceCallback
 from ari_app.recovery.events import Event
 from ari_app.recovery.values import E164
-from ari_app.runtime.outcome import Done, Outcome, RetryAt
+from ari_app.runtime.outcome import Done, InDoubt, Outcome, RetryAt
 from ari_app.settings.calling import CallbackSection
 from ari_app.settings.pbx import Trunk
 from ari_app.store.outbox import Order
@@ -46,6 +48,7 @@ def has_media_websocket(version: str) -> bool:
 @dataclass(frozen=True, slots=True)
 class CallbackOptions:
     """How callbacks leave. trunk: its name. media_url: ``ws://host:port`` of Asterisk's HTTP server; media_host: ours.
+    region: ISO 3166 country of national numbers.
 
     voice_loaded: whether the engines are there; they load beside everything else.
     """
@@ -55,6 +58,7 @@ class CallbackOptions:
     trunk: Trunk
     media_url: str
     media_host: str
+    region: str
     voice_loaded: Callable[[], bool] = lambda: True
 
 
@@ -74,8 +78,13 @@ class CallbackPlacer:
         self._voice = voice
         self._clock = clock
         self._options = options
-        self._ringing: dict[E164, CallbackSession] = {}
+        self._live: dict[E164, CallbackSession] = {}
+        self._talking = 0
         supervisor.on_arrival = self._arrived
+
+    def useful(self) -> int:
+        """Callbacks that may ring now: who rings and who talks are counted together."""
+        return self._options.section.at_once - self._talking
 
     async def act(self, order: Order) -> Outcome:
         """Ring the person, once. Done whether or not they answered: both are facts in the journal."""
@@ -85,21 +94,30 @@ class CallbackPlacer:
             return RetryAt(self._clock.now() + AGAIN, "Asterisk cannot be reached")
         if not self._options.voice_loaded():
             return RetryAt(self._clock.now() + AGAIN, "the speech engines are still loading")
-        if self._supervisor.on_line(effect.to):
+        if effect.to in self._live or self._supervisor.on_line(effect.to):
+            return RetryAt(self._clock.now() + AGAIN, "the person is on the line with us")
+        try:
+            if await self._on_another_line(effect.to):
+                return RetryAt(self._clock.now() + AGAIN, "the person is in a call with one of our phones")
+        except AriError as error:
+            return RetryAt(self._clock.now() + AGAIN, f"Asterisk does not tell who is on the line: {error}")
+        if effect.to in self._live:
             return RetryAt(self._clock.now() + AGAIN, "the person is on the line with us")
         facts: asyncio.Queue[Event | None] = asyncio.Queue()
         session = self._session(order, effect, facts.put_nowait)
-        self._ringing[effect.to] = session
+        self._live[effect.to] = session
         answered = False
         try:
             answered = await session.ring()
         except CallerOnLineError:
             return RetryAt(self._clock.now() + AGAIN, "the person called us meanwhile")
+        except FateUnknownError as error:
+            return InDoubt(str(error))
         finally:
-            self._ringing.pop(effect.to, None)
             if not answered:
-                self._supervisor.disown(session)
+                self._over(session)
         if answered:
+            self._talking += 1
             self._supervisor.start(self._talk(session, facts))
         else:
             facts.put_nowait(None)
@@ -108,10 +126,23 @@ class CallbackPlacer:
 
     def _arrived(self, caller: E164) -> None:
         """Somebody calls us: if it is a person whose phone rings with our call, ours gives way."""
-        ringing = self._ringing.get(caller)
-        if ringing is not None:
+        session = self._live.get(caller)
+        if session is not None and not session.answered:
             log.info("callback_gives_way")
-            ringing.abort()
+            session.abort()
+
+    def _over(self, session: CallbackSession) -> None:
+        del self._live[session.order.to]
+        self._supervisor.disown(session)
+
+    async def _on_another_line(self, number: E164) -> bool:
+        """Whether a channel is up or rings for the person that no session of ours holds: a call by the dialplan alone, or an
+        agent who calls back by hand. Raises AriError."""
+        for channel in await self._ari.channels.list():
+            for known in (channel.caller.number, channel.connected.number, channel.place.extension):
+                if known and numbering.canonical(known, self._options.region) == number:
+                    return True
+        return False
 
     async def _talk(self, session: CallbackSession, facts: asyncio.Queue[Event | None]) -> None:
         async with asyncio.TaskGroup() as group:
@@ -129,7 +160,8 @@ class CallbackPlacer:
                 raise
             finally:
                 facts.put_nowait(None)
-                self._supervisor.disown(session)
+                self._talking -= 1
+                self._over(session)
 
     def _session(self, order: Order, effect: PlaceCallback, tell: Callable[[Event], None]) -> CallbackSession:
         options = self._options

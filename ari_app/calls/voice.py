@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -23,24 +24,28 @@ class TalkEnd(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Talk:
-    """What came of it. keys: pressed by the caller, in order. why: for FAILED, one sentence."""
+    """What came of it. why: for FAILED, one sentence."""
 
     end: TalkEnd
     intent: Intent
     lines: tuple[Line, ...]
-    keys: str
     why: str | None = None
 
 
 class Speaker(Protocol):
     """One conversation, over audio that is open."""
 
-    async def talk(self) -> Talk:
-        """Hold it, from the greeting to its end. Never raises for what the far end does."""
+    async def talk(self, longest_seconds: float, said_no: Callable[[], None]) -> Talk:
+        """Hold it, from the greeting to its end. said_no: called as soon as the caller wants no more calls, before that is
+        confirmed to them. Never raises for what the far end does."""
         ...
 
     async def apologise(self) -> tuple[Line, ...]:
         """Say that no person is free now; what was said."""
+        ...
+
+    async def confirm_no(self) -> tuple[Line, ...]:
+        """Say that we will not call again; what was said."""
         ...
 
     def key(self, digit: str) -> None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from enum import StrEnum
 
+from ari_app.recovery.keywords import keyword
+from ari_app.recovery.values import Keyword
+
 
 class Meaning(StrEnum):
     """What an utterance comes to. The first that fits, in this order."""
@@ -25,8 +28,10 @@ class Meaning(StrEnum):
 _STOP = re.compile(
     r"\b(?:stop(?: (?:it|now|please|calling|this|that))*$|stop (?:calling|it|this|texting|bothering)"
     r"|do(?: not|n'?t) (?:ever )?call|never call|no more calls|take me off|remove (?:me|my number)|leave me alone|unsubscribe"
+    r"|do(?: not|n'?t) want (?:any |your )?calls"
     r"|not interested(?: anymore| any more| at all| thanks| thank you| sorry)*$|hang up|go away)\b"
 )
+_OTHER_STOP = re.compile(r"\b(?:can'?t|cannot|could ?n'?t|bus) stop\b")
 _PERSON = re.compile(
     r"\b(?:person|people|human|operator|representative|somebody|someone|receptionist|real (?:agent|estate agent|one)"
     r"|(?:an|the|your|talk to|speak (?:to|with)|speaking (?:to|with)) agent|front desk|transfer me|connect me|live agent)\b"
@@ -46,7 +51,8 @@ def meaning(text: str) -> Meaning:
     words = " ".join(text.lower().replace("\u2019", "'").split())
     if not words:
         return Meaning.NOTHING
-    if _STOP.search(words):
+    # What is a no in a text is one when it is said (REV-07); speech has more words around it.
+    if _STOP.search(words) or (keyword(words) is Keyword.STOP and _OTHER_STOP.search(words) is None):
         return Meaning.STOP
     if _ROBOT.search(words):
         return Meaning.ROBOT

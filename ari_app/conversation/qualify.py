@@ -87,6 +87,7 @@ def greeting(subject: Subject) -> tuple[str, ...]:
     return (
         f"{hello} the automated assistant of {subject.brokerage}, returning your call of {subject.called_at}{about}.",
         "Press 9 or say stop at any time, and we will not call again.",
+        "Press 0 for a person.",
         "This call is transcribed.",
     )
 
@@ -120,7 +121,7 @@ def every_sentence(subject: Subject) -> tuple[str, ...]:
         KEYS,
         *_THANKS.values(),
         *_TRANSFER,
-        *_STOPPED,
+        *STOPPED,
         *_ROBOT,
         *_AGAIN,
         *_UNANSWERED,
@@ -131,7 +132,7 @@ def every_sentence(subject: Subject) -> tuple[str, ...]:
 
 _BYE = "Goodbye."
 _TRANSFER = ("One moment, I am connecting you.",)
-_STOPPED = ("All right. We have removed your number and will not call or text you again.", _BYE)
+STOPPED = ("All right. We have removed your number and will not call or text you again.", _BYE)
 _ROBOT = ("Yes, I am an automated assistant, not a person.",)
 _AGAIN = ("Sorry, I did not understand that.",)
 _UNANSWERED = ("Thank you. An agent will look at your call and get back to you.",)
@@ -140,7 +141,7 @@ _UNANSWERED = ("Thank you. An agent will look at your call and get back to you."
 def _answer(talking: Talking, what: Meaning) -> tuple[Talking, Say]:
     match what:
         case Meaning.STOP:
-            return replace(talking, outcome=Outcome.STOPPED), Say(_STOPPED, Next.HANG_UP, protected=len(_STOPPED))
+            return replace(talking, outcome=Outcome.STOPPED), Say(STOPPED, Next.HANG_UP, protected=len(STOPPED))
         case Meaning.PERSON:
             return replace(talking, outcome=Outcome.PERSON), Say(_TRANSFER, Next.TRANSFER)
         case Meaning.BUYING | Meaning.SELLING | Meaning.BOTH:

@@ -173,10 +173,33 @@ class CallbackAnswered(Happening):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CallbackOptedOut(Happening):
+    """The caller said no while our callback lasted. source_id ``callback:<effect>:no``.
+
+    Told at that moment: what follows in the call may be cut off. how: ``9``, the key, or ``spoken``.
+    """
+
+    effect_id: EffectId
+    how: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallbackHandedOver(Happening):
+    """The caller of our callback now speaks with a person. source_id ``callback:<effect>:person``.
+
+    by: the desk phone that took the call.
+    """
+
+    effect_id: EffectId
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CallbackEnded(Happening):
     """The callback is over. source_id ``callback:<effect>:ended``.
 
-    seconds: from answer to end. by: the agent who was reached. keys: pressed by the caller, in order.
+    seconds: from answer to end. by: the agent who was reached. keys: pressed by the caller, in order, before a person
+    took over.
     """
 
     effect_id: EffectId
@@ -263,6 +286,8 @@ Event = (
     | ReceiptReceived
     | EffectSettled
     | CallbackAnswered
+    | CallbackOptedOut
+    | CallbackHandedOver
     | CallbackEnded
     | TimerFired
     | LeadAcknowledged

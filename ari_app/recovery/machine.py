@@ -29,6 +29,8 @@ from ari_app.recovery.events import (
     CallAnswered,
     CallbackAnswered,
     CallbackEnded,
+    CallbackHandedOver,
+    CallbackOptedOut,
     CallClosed,
     CallerLeft,
     CallMissed,
@@ -56,6 +58,7 @@ from ari_app.recovery.values import (
     CallbackEnd,
     Channel,
     ConsentState,
+    EffectId,
     Keyword,
     LeadId,
     Progress,
@@ -113,6 +116,12 @@ def _apply(draft: Draft, event: Event) -> None:
         case CallbackAnswered(effect_id=effect_id):
             if effect_id == draft.lead.callback_effect:
                 draft.lead = replace(draft.lead, callback_answered=True)
+        case CallbackOptedOut(effect_id=effect_id, how=how):
+            _callback_opted_out(draft, effect_id, how)
+        case CallbackHandedOver(effect_id=effect_id, by=by):
+            if effect_id == draft.lead.callback_effect:
+                draft.lead = replace(draft.lead, callback=Progress.DONE)
+                _reached(draft, by)
         case CallbackEnded():
             _callback_ended(draft, event)
         case TimerFired(kind=kind):
@@ -218,6 +227,14 @@ def _still_to_call(lead: Lead) -> bool:
     return lead.stage is not Stage.IDLE and any(isinstance(ahead, CallStep) for ahead in lead.plan[lead.cursor :])
 
 
+def _callback_opted_out(draft: Draft, effect_id: EffectId, how: str) -> None:
+    """A no counts whichever callback it was said in, and however that one goes on."""
+    if effect_id == draft.lead.callback_effect:
+        draft.lead = replace(draft.lead, callback=Progress.DONE)
+    assert draft.lead.number is not None, "a callback went to a number"
+    _no_more(draft, draft.lead.number, f"callback:{how}")
+
+
 def _callback_ended(draft: Draft, event: CallbackEnded) -> None:
     if event.effect_id != draft.lead.callback_effect:
         return
@@ -234,11 +251,10 @@ def _callback_ended(draft: Draft, event: CallbackEnded) -> None:
         engaged=draft.lead.engaged or (answered and any(line.speaker == "caller" for line in event.lines)),
     )
     match event.end:
-        case CallbackEnd.OPTED_OUT:
-            assert draft.lead.number is not None, "a callback went to a number"
-            _no_more(draft, draft.lead.number, "callback:9" if "9" in event.keys else "callback:spoken")
+        case CallbackEnd.OPTED_OUT if not draft.lead.opted_out:  # what was said is still to be told
+            _callback_opted_out(draft, event.effect_id, "9" if "9" in event.keys else "spoken")
             return
-        case CallbackEnd.REACHED_PERSON:
+        case CallbackEnd.REACHED_PERSON if draft.lead.reached_by is None:  # so is the handing over
             _reached(draft, event.by or "a person")
             return
         case CallbackEnd.WANTED_PERSON if not plan.tells_soon(draft):

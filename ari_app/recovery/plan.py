@@ -27,6 +27,9 @@ from ari_app.recovery.policy import (
 from ari_app.recovery.templates import first_name
 from ari_app.recovery.values import AlertReason, CallbackEnd, Progress, Stage
 
+TRANSFER_SECONDS = 45.0
+"""What a callback may take beyond its limits until it is told: the desk phones that ring, the apology, the books."""
+
 
 def resume(draft: Draft) -> None:
     """Start the plan, or go on with it, once the caller is off the line or has been listened to long enough.
@@ -229,7 +232,9 @@ def _call(draft: Draft) -> bool:
     if not place_callback(draft):
         return False
     draft.lead = replace(draft.lead, stage=Stage.CALLING)
-    draft.arm(PlanTimer.CALL_WATCH, draft.policy.callback.expires_seconds + draft.policy.callback.longest_seconds)
+    rules = draft.policy.callback
+    longest = rules.expires_seconds + rules.longest_seconds + TRANSFER_SECONDS
+    draft.arm(PlanTimer.CALL_WATCH, longest, missed_at(draft))
     return True
 
 

@@ -34,6 +34,8 @@ from ari_app.recovery.events import (
     CallAnswered,
     CallbackAnswered,
     CallbackEnded,
+    CallbackHandedOver,
+    CallbackOptedOut,
     CallClosed,
     CallerLeft,
     CallMissed,
@@ -98,6 +100,10 @@ def _event_details(event: Event) -> str:
             return f"{kind} {effect_id} {outcome} {about}"
         case CallbackAnswered(effect_id=effect_id):
             return effect_id
+        case CallbackOptedOut(effect_id=effect_id, how=how):
+            return f"{effect_id} {how}"
+        case CallbackHandedOver(effect_id=effect_id, by=by):
+            return f"{effect_id} by {by}"
         case CallbackEnded(effect_id=effect_id, end=end, intent=intent, seconds=seconds, lines=spoken):
             wish = "" if intent is Intent.UNSTATED else f" {intent}"
             heard = [f" {line.speaker}: {_quote(line.text)}" for line in spoken]

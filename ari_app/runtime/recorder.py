@@ -34,6 +34,8 @@ from ari_app.recovery.effects import (
 from ari_app.recovery.events import (
     CallbackAnswered,
     CallbackEnded,
+    CallbackHandedOver,
+    CallbackOptedOut,
     CallClosed,
     CallMissed,
     EffectSettled,
@@ -365,7 +367,12 @@ def _lead_by_reference(db: Database, event: Event) -> LeadId | None:
         case OrderResent(effect_id=effect_id) | OrderDropped(effect_id=effect_id):
             found = outbox.order(db, effect_id)
             return None if found is None else found.lead_id
-        case CallbackAnswered(effect_id=effect_id) | CallbackEnded(effect_id=effect_id):
+        case (
+            CallbackAnswered(effect_id=effect_id)
+            | CallbackOptedOut(effect_id=effect_id)
+            | CallbackHandedOver(effect_id=effect_id)
+            | CallbackEnded(effect_id=effect_id)
+        ):
             found = outbox.order(db, effect_id)
             return None if found is None else found.lead_id
         case TimerFired(timer_id=timer_id):

@@ -54,9 +54,10 @@ class CallbackSection(Section):
     expires: Duration = Field(default=300.0, ge=30, le=3600)
     """A callback not placed this long after the miss is not placed at all."""
     longest: Duration = Field(default=240.0, ge=30, le=1800)
+    """Ringing and talk together."""
     per_day: int = Field(default=1, ge=1, le=3)
     at_once: int = Field(default=4, ge=1, le=100)
-    """Callbacks at one time."""
+    """Callbacks at one time, ringing or talking."""
 
 
 class SpeechEngine(StrEnum):

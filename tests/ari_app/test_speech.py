@@ -100,9 +100,15 @@ CALLBACK = PlaceCallback(
     expires_at=NOON + timedelta(minutes=5),
     by_request=False,
 )
+SUBJECT = qualify.Subject("Harbor Realty", "Kim", "12 Ocean Drive, the yellow house with th", "12:00 pm")
+"""What CALLBACK is about."""
 Caller = Callable[[LoopMedia, "Speaking"], Coroutine[object, object, None]]
-QUESTION_AT = 8.0
-"""Four sentences of two seconds each: then the question has been put."""
+QUESTION_AT = 10.0
+"""Five sentences of two seconds each: then the question has been put."""
+
+
+def unheard() -> None:
+    """Whoever does not care for a no."""
 
 
 class Speaking:
@@ -119,6 +125,7 @@ def hold(
     voice: ScriptedVoice | None = None,
     longest: float = 240.0,
     media: type[LoopMedia] = LoopMedia,
+    said_no: Callable[[], None] = unheard,
 ) -> Talk:
     """A whole conversation, in no time."""
 
@@ -126,10 +133,10 @@ def hold(
         books = Books(folder)
         engines = Engines(ScriptedRecogniser(texts), voice or ScriptedVoice(), EnergyDetector)
         audio = media()
-        speaking = Speaking(CallbackVoice(engines, books.recorder, longest), audio)
+        speaking = Speaking(CallbackVoice(engines, books.recorder), audio)
         async with asyncio.TaskGroup() as group:
             acting = group.create_task(caller(audio, speaking))
-            talk = await speaking.speaker.talk()
+            talk = await speaking.speaker.talk(longest, said_no)
             acting.cancel()
         books.close()
         return talk
@@ -159,13 +166,13 @@ async def silent(media: LoopMedia, speaking: Speaking) -> None:
 
 def test_an_answer_is_understood_thanked_for_and_written_down(tmp_path: Path) -> None:
     talk = hold(tmp_path, says(), "i want to sell my house")
-    assert (talk.end, talk.intent, talk.keys, talk.why) == (TalkEnd.COMPLETED, Intent.SELLING, "", None)
+    assert (talk.end, talk.intent, talk.why) == (TalkEnd.COMPLETED, Intent.SELLING, None)
     told = [f"{line.speaker}: {line.text}" for line in talk.lines]
     greeting = "agent: Hello Kim, this is the automated assistant of Harbor Realty, returning your call of"
     assert told[0].startswith(f"{greeting} 12:00 pm about 12 Ocean Drive, the yellow house")
-    assert told[3] == f"agent: {qualify.QUESTION}"
-    assert told[4] == "caller: i want to sell my house"
-    assert told[5] == "agent: Thank you. An agent will call you about selling."
+    assert told[4] == f"agent: {qualify.QUESTION}"
+    assert told[5] == "caller: i want to sell my house"
+    assert told[6] == "agent: Thank you. An agent will call you about selling."
     assert [line.at_seconds for line in talk.lines] == sorted(line.at_seconds for line in talk.lines)
     assert all(line.text for line in talk.lines)
 
@@ -181,12 +188,11 @@ def test_an_answer_is_understood_thanked_for_and_written_down(tmp_path: Path) ->
 )
 def test_keys_answer_as_words_do(tmp_path: Path, digit: str, end: TalkEnd, intent: Intent) -> None:
     talk = hold(tmp_path, presses(digit))
-    assert (talk.end, talk.intent, talk.keys) == (end, intent, digit)
+    assert (talk.end, talk.intent) == (end, intent)
 
 
 def test_a_key_that_telephones_do_not_have_is_nothing(tmp_path: Path) -> None:
-    talk = hold(tmp_path, presses("D"))
-    assert (talk.end, talk.keys) == (TalkEnd.COMPLETED, "")
+    assert hold(tmp_path, presses("D")) == hold(tmp_path, silent)
 
 
 @pytest.mark.parametrize(
@@ -195,6 +201,22 @@ def test_a_key_that_telephones_do_not_have_is_nothing(tmp_path: Path) -> None:
 )
 def test_words_can_stop_us_or_ask_for_a_person(tmp_path: Path, words: str, end: TalkEnd) -> None:
     assert hold(tmp_path, says(), words).end is end
+
+
+@pytest.mark.parametrize("caller", [says(), presses("9")])
+def test_a_no_is_told_before_it_is_confirmed_and_once(tmp_path: Path, caller: Caller) -> None:
+    told: list[float] = []
+    talk = hold(tmp_path, caller, "stop calling me", said_no=lambda: told.append(asyncio.get_running_loop().time()))
+    confirmed = next(line.at_seconds for line in talk.lines if line.text == qualify.STOPPED[0])
+    assert talk.end is TalkEnd.OPTED_OUT
+    assert len(told) == 1
+    assert told[0] <= confirmed + 0.01
+
+
+def test_a_yes_is_no_no(tmp_path: Path) -> None:
+    told: list[bool] = []
+    hold(tmp_path, says(), "i want to buy", said_no=lambda: told.append(True))
+    assert told == []
 
 
 def test_who_says_nothing_is_asked_again_and_thanked_all_the_same(tmp_path: Path) -> None:
@@ -227,7 +249,9 @@ def test_a_caller_who_hangs_up_before_an_answer_has_hung_up_and_after_it_is_done
 
 
 def test_a_call_that_lasts_too_long_is_ended_by_us(tmp_path: Path) -> None:
-    assert hold(tmp_path, silent, longest=5.0).end is TalkEnd.COMPLETED
+    talk = hold(tmp_path, silent, longest=5.0)
+    assert talk.end is TalkEnd.COMPLETED
+    assert [line.text for line in talk.lines][1:2] == [qualify.greeting(SUBJECT)[1]], "what was said by then is kept"
 
 
 class BreakingMedia(LoopMedia):
@@ -252,25 +276,28 @@ def test_an_engine_that_fails_once_is_told_and_the_call_goes_on(tmp_path: Path) 
 
 
 def test_a_voice_that_is_lost_at_the_start_fails_the_call(tmp_path: Path) -> None:
-    subject = qualify.Subject("Harbor Realty", "Kim", "12 Ocean Drive, the yellow house with th", "12:00 pm")
-    talk = hold(tmp_path, silent, voice=ScriptedVoice(qualify.greeting(subject)[0]))
+    talk = hold(tmp_path, silent, voice=ScriptedVoice(qualify.greeting(SUBJECT)[0]))
     assert talk.end is TalkEnd.FAILED
     assert talk.why
 
 
-def test_an_apology_says_that_nobody_is_free_whatever_the_caller_does(tmp_path: Path) -> None:
-    async def held() -> tuple[Line, ...]:
-        books = Books(tmp_path)
-        engines = Engines(ScriptedRecogniser(["but"]), ScriptedVoice(), EnergyDetector)
-        media = LoopMedia()
-        speaker = CallbackVoice(engines, books.recorder, 240.0)._speaker(CALLBACK, media)
-        media.speak(speech(0.8))
-        speaker.key("5")
-        lines = await speaker.apologise()
-        books.close()
-        return lines
+def test_an_apology_and_a_confirmation_are_said_whatever_the_caller_does(tmp_path: Path) -> None:
+    def said(sentences: tuple[str, ...]) -> list[str]:
+        async def held() -> tuple[Line, ...]:
+            books = Books(tmp_path)
+            engines = Engines(ScriptedRecogniser(["but"]), ScriptedVoice(), EnergyDetector)
+            media = LoopMedia()
+            speaker = CallbackVoice(engines, books.recorder)._speaker(CALLBACK, media)
+            media.speak(speech(0.8))
+            speaker.key("5")
+            lines = await (speaker.apologise() if sentences is qualify.APOLOGY else speaker.confirm_no())
+            books.close()
+            return lines
 
-    assert [line.text for line in virtual.run(held) if line.speaker == "agent"] == list(qualify.APOLOGY)
+        return [line.text for line in virtual.run(held) if line.speaker == "agent"]
+
+    assert said(qualify.APOLOGY) == list(qualify.APOLOGY)
+    assert said(qualify.STOPPED) == list(qualify.STOPPED)
 
 
 async def test_what_may_be_said_is_made_before_the_phone_is_answered(tmp_path: Path) -> None:
@@ -283,7 +310,7 @@ async def test_what_may_be_said_is_made_before_the_phone_is_answered(tmp_path: P
                 yield piece
 
     books = Books(tmp_path)
-    voice = CallbackVoice(Engines(ScriptedRecogniser(), Listening(), EnergyDetector), books.recorder, 240.0)
+    voice = CallbackVoice(Engines(ScriptedRecogniser(), Listening(), EnergyDetector), books.recorder)
     await voice.prepare(CALLBACK)
     assert any("Harbor Realty" in text for text in made)
     assert {qualify.QUESTION, qualify.KEYS, *qualify.APOLOGY} <= set(made)
@@ -292,7 +319,7 @@ async def test_what_may_be_said_is_made_before_the_phone_is_answered(tmp_path: P
 
 async def test_an_office_that_is_gone_leaves_the_time_of_the_machine(tmp_path: Path) -> None:
     books = Books(tmp_path)
-    voice = CallbackVoice(Engines(ScriptedRecogniser(), ScriptedVoice(), EnergyDetector), books.recorder, 240.0)
+    voice = CallbackVoice(Engines(ScriptedRecogniser(), ScriptedVoice(), EnergyDetector), books.recorder)
     subject = voice._subject(replace(CALLBACK, office="closed down", listing=None, name=None))
     assert (subject.listing, subject.name, subject.brokerage) == (None, None, "Harbor Realty")
     assert subject.called_at
@@ -302,24 +329,24 @@ async def test_an_office_that_is_gone_leaves_the_time_of_the_machine(tmp_path: P
 # -------------------------------------------------------------------------------------------------------------------- media
 async def test_over_rtp_a_port_is_open_before_asterisk_is_told_of_it(tmp_path: Path) -> None:
     books = Books(tmp_path)
-    voice = CallbackVoice(Engines(ScriptedRecogniser(), ScriptedVoice(), EnergyDetector), books.recorder, 240.0)
+    voice = CallbackVoice(Engines(ScriptedRecogniser(), ScriptedVoice(), EnergyDetector), books.recorder)
     async with voice.over_rtp(CALLBACK, "127.0.0.1") as end:
         assert 0 < end.port < 65536
         speaker = end.connect("127.0.0.1", free_port())
         speaker.caller_gone()
-        assert (await speaker.talk()).end is TalkEnd.CALLER_HUNG_UP
+        assert (await speaker.talk(240.0, unheard)).end is TalkEnd.CALLER_HUNG_UP
     books.close()
 
 
 async def test_over_the_media_socket_the_caller_is_greeted(tmp_path: Path) -> None:
     books = Books(tmp_path)
-    voice = CallbackVoice(Engines(ScriptedRecogniser(), ScriptedVoice(), EnergyDetector), books.recorder, 240.0)
+    voice = CallbackVoice(Engines(ScriptedRecogniser(), ScriptedVoice(), EnergyDetector), books.recorder)
     async with (
         paper_channel() as channel,
         voice.over_websocket(CALLBACK, channel.url) as speaker,
         asyncio.TaskGroup() as group,
     ):
-        talking = group.create_task(speaker.talk())
+        talking = group.create_task(speaker.talk(240.0, unheard))
         await until(lambda: channel.audio)
         speaker.caller_gone()
     assert talking.result().end is TalkEnd.CALLER_HUNG_UP
@@ -340,7 +367,7 @@ async def test_engines_load_beside_the_rest_and_callbacks_wait_for_them(tmp_path
     with pytest.raises(AssertionError, match="before the engines were there"):
         await voice.prepare(CALLBACK)
     options = engine_options(VoiceSection(), tmp_path, tmp_path / "speech")
-    running = asyncio.get_running_loop().create_task(voice.run(options, books.recorder, 240.0))
+    running = asyncio.get_running_loop().create_task(voice.run(options, books.recorder))
     await until(voice.loaded, within=30.0, what="the engines")
     async with voice.over_rtp(CALLBACK, "127.0.0.1") as end:
         assert end.port > 0
@@ -355,7 +382,7 @@ async def test_engines_load_beside_the_rest_and_callbacks_wait_for_them(tmp_path
 
 async def test_a_media_socket_that_is_not_there_is_an_os_error(tmp_path: Path) -> None:
     books = Books(tmp_path)
-    voice = CallbackVoice(Engines(ScriptedRecogniser(), ScriptedVoice(), EnergyDetector), books.recorder, 240.0)
+    voice = CallbackVoice(Engines(ScriptedRecogniser(), ScriptedVoice(), EnergyDetector), books.recorder)
     with pytest.raises(OSError, match="no audio from"):
         async with voice.over_websocket(CALLBACK, f"ws://127.0.0.1:{free_port()}/media/x"):
             raise AssertionError("it opened")

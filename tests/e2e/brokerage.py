@@ -163,6 +163,7 @@ pbx:
   ami: {{port: {ami_port}}}
   sip: {{port: {sip_port}}}
   rtp: {{first: {rtp}, last: {rtp_last}}}
+  dial_out: [1NXXNXXXXXX]
 phones: {{"101": {{name: A}}, "102": {{name: B}}, "103": {{name: C, voicemail: true}}}}
 trunks: {{carrier: {{host: 127.0.0.2, port: {carrier_port}, match: [127.0.0.2], qualify: false}}}}
 """

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from ari_app.conversation.qualify import STOPPED
 from tests.e2e.brokerage import LISTING, MAIN, OTHER_OFFICE, SECOND_DESK, SETTINGS, Brokerage, open_brokerage
 from tests.e2e.hearing import agent_pauses, heard_whole, saying, spoken
 from tests.e2e.scenes import called_back, missed_call, settled
@@ -65,6 +66,7 @@ async def test_the_answer_may_be_a_key(brokerage: Brokerage, caller: str) -> Non
 async def test_9_ends_it_and_the_caller_is_never_contacted_again(brokerage: Brokerage, caller: str) -> None:
     async with called_back(brokerage, caller) as call:
         call.mobile.press("9")
+        said_no = await brokerage.event("CallbackOptedOut", lead=call.lead)
         ended = await brokerage.event("CallbackEnded", lead=call.lead, within=20.0)
         await call.mobile.heard("ended")
         call.mobile.call(brokerage.dial(OTHER_OFFICE))
@@ -73,7 +75,7 @@ async def test_9_ends_it_and_the_caller_is_never_contacted_again(brokerage: Brok
         call.mobile.hang_up()
         await brokerage.event("CallerLeft", caller=caller, count=2)
     assert (ended.body["end"], ended.body["keys"]) == ("opted_out", "9")
-    assert ("plan", "refused", "REV-01") in brokerage.reasons(ended)
+    assert ("plan", "refused", "REV-01") in brokerage.reasons(said_no)
     assert again.lead_id is not None
     await until(lambda: ("callback", "refused", "REV-10") in brokerage.decisions(again.lead_id or 0))
     assert ("text", "refused", "REV-10") in brokerage.decisions(again.lead_id)
@@ -100,19 +102,24 @@ async def test_0_rings_the_desk_and_whoever_answers_speaks_with_the_caller(
 ) -> None:
     low, high = write_tone(tmp_path / "low.wav", 400), write_tone(tmp_path / "high.wav", 1000)
     outside, inside = tmp_path / "outside.wav", tmp_path / "inside.wav"
-    async with called_back(brokerage, caller) as call:
-        async with brokerage.desk_phone("101", answer_after=0.3, speak=str(low), record=str(inside)) as desk:
-            call.mobile.press("0")
-            incoming = await desk.heard("incoming", within=15.0)
-            assert caller.lstrip("+") in incoming.facts["caller"]
-            await desk.heard("media")
-            call.mobile.play(high, loop=True)
-            call.mobile.record(outside)
-            await brokerage.talk(1.5)
-            desk.hang_up()
-            await call.mobile.heard("ended")
-            ended = await brokerage.event("CallbackEnded", lead=call.lead)
-        await until(lambda: any(push["reached_by"] for push in brokerage.hook.about(caller)), what="the last push")
+    async with (
+        called_back(brokerage, caller) as call,
+        brokerage.desk_phone("101", answer_after=0.3, speak=str(low), record=str(inside)) as desk,
+    ):
+        call.mobile.press("0")
+        incoming = await desk.heard("incoming", within=15.0)
+        assert caller.lstrip("+") in incoming.facts["caller"]
+        await desk.heard("media")
+        call.mobile.play(high, loop=True)
+        call.mobile.record(outside)
+        handed_over = await brokerage.event("CallbackHandedOver", lead=call.lead)
+        await until(lambda: brokerage.hook.about(caller)[-1:] and brokerage.hook.about(caller)[-1]["reached_by"])
+        await brokerage.talk(1.5)
+        assert not brokerage.events("CallbackEnded", lead=call.lead)  # they talk, and the plan is over already
+        desk.hang_up()
+        await call.mobile.heard("ended")
+        ended = await brokerage.event("CallbackEnded", lead=call.lead)
+    assert handed_over.body["by"] == "101"
     assert (ended.body["end"], ended.body["by"]) == ("reached_person", "101")
     assert loudness(inside, 1000) > 1000
     assert loudness(outside, 400) > 1000
@@ -141,6 +148,55 @@ async def test_who_hangs_up_while_the_desk_rings_does_not_leave_it_ringing(broke
         ended = await brokerage.event("CallbackEnded", lead=call.lead)
         await brokerage.mail(caller, "asks for a person")
     assert ended.body["end"] == "wanted_person"
+
+
+async def test_9_counts_also_while_the_desk_rings_and_is_confirmed(
+    brokerage: Brokerage, caller: str, tmp_path: Path
+) -> None:
+    recorded = tmp_path / "heard.wav"
+    async with called_back(brokerage, caller, record=recorded) as call, brokerage.desk_phone("101") as desk:
+        call.mobile.press("0")
+        await desk.heard("incoming", within=15.0)
+        call.mobile.press("9")
+        said_no = await brokerage.event("CallbackOptedOut", lead=call.lead)
+        await desk.heard("ended", code=487)
+        await call.mobile.heard("ended", within=15.0)
+        ended = await brokerage.event("CallbackEnded", lead=call.lead)
+    assert said_no.body["how"] == "9"
+    assert ("plan", "refused", "REV-01") in brokerage.reasons(said_no)
+    assert (ended.body["end"], ended.body["keys"]) == ("opted_out", "09")
+    assert await heard_whole(recorded, await spoken(STOPPED[0])) > 0.85
+
+
+async def test_9_and_the_receiver_down_at_once_is_a_no(brokerage: Brokerage, caller: str) -> None:
+    async with called_back(brokerage, caller) as call:
+        call.mobile.press("9")
+        await brokerage.event("CallbackOptedOut", lead=call.lead)
+        call.mobile.hang_up()
+        ended = await brokerage.event("CallbackEnded", lead=call.lead)
+    assert ended.body["end"] == "opted_out"
+    assert brokerage.query("SELECT DISTINCT state FROM consent WHERE number = ?", [caller]) == [("opted_out",)]
+
+
+async def test_nobody_is_called_back_while_an_agent_has_them_on_the_phone(
+    brokerage: Brokerage, caller: str, tmp_path: Path
+) -> None:
+    async with missed_call(brokerage, caller) as mobile, brokerage.desk_phone("102") as desk:
+        await brokerage.event("PromptPlayed", caller=caller)
+        await mobile.heard("ended", within=15.0)
+        desk.call(brokerage.dial(caller.lstrip("+")))  # sees the missed call, and is quicker than we
+        await mobile.heard("incoming")
+        mobile.answer()
+        await desk.heard("answered")
+        effect_id, _ = (await until(lambda: brokerage.orders(caller, "callback"), what="the callback's order"))[0]
+        await until(lambda: brokerage.attempts(effect_id) >= 2, within=15.0, what="two attempts at the callback")
+        await mobile.settle()
+        assert mobile.story().count("incoming") == 1
+        desk.hang_up()
+        await mobile.heard("ended")
+        await mobile.heard("incoming")
+        mobile.answer(486)
+        await brokerage.event("CallbackEnded", effect_id=effect_id)
 
 
 async def test_who_hangs_up_in_the_middle_is_a_fact_and_a_person_is_told(brokerage: Brokerage, caller: str) -> None:
@@ -241,3 +297,23 @@ async def test_the_longest_time_is_the_assistant_s_and_people_talk_as_long_as_th
         ended = await brokerage.event("CallbackEnded", lead=call.lead)
     assert (ended.body["end"], ended.body["by"]) == ("reached_person", "101")
     assert ended.body["seconds"] > 30.0
+
+
+async def test_a_conversation_ends_at_its_time_is_kept_and_holds_its_place_until_then(caller: str) -> None:
+    """One callback at a time: the second person is called when the first conversation is over."""
+    settings = SETTINGS.replace("ring: 15s, per_day: 3", "ring: 15s, per_day: 3, longest: 30s, at_once: 1")
+    second = f"{caller[:-1]}{(int(caller[-1]) + 1) % 10}"
+    async with open_brokerage(settings) as brokerage, called_back(brokerage, caller) as call:
+        async with missed_call(brokerage, second) as mobile:
+            await mobile.heard("ended", within=15.0)
+            await until(lambda: brokerage.orders(second, "callback"), what="the second callback's order")
+            ended = await brokerage.event("CallbackEnded", lead=call.lead, within=45.0)
+            await mobile.settle()
+            await mobile.heard("incoming", within=15.0)
+            mobile.answer(486)
+            later = await brokerage.event("CallbackEnded", lead=brokerage.lead_of(second))
+        assert brokerage.attempts(later.body["effect_id"]) == 1
+    assert ended.body["end"] == "completed"
+    assert ended.body["seconds"] < 32.0
+    assert len(ended.body["lines"]) > 4
+    assert later.body["end"] == "busy"

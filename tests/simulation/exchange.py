@@ -14,6 +14,8 @@ from ari_app.recovery.events import (
     CallAnswered,
     CallbackAnswered,
     CallbackEnded,
+    CallbackHandedOver,
+    CallbackOptedOut,
     CallClosed,
     CallerLeft,
     CallMissed,
@@ -254,8 +256,19 @@ class Callbacks:
         return Done(ref=f"callback-{order.effect_id}")
 
     async def _talk(self, order: Order, facts: str) -> None:
-        await self._universe.sleep(self._universe.rng.uniform(2.0, 120.0))
-        self._end(order, self._universe.rng.choice(_ENDS), facts)
+        rng = self._universe.rng
+        await self._universe.sleep(rng.uniform(2.0, 120.0))
+        end = rng.choice(_ENDS)
+        at, effect_id = self._universe.clock.now(), order.effect_id
+        if end is CallbackEnd.OPTED_OUT:
+            said = CallbackOptedOut(at=at, source_id=f"callback:{effect_id}:no", effect_id=effect_id, how="spoken")
+            self._tell(facts, said)
+            await self._universe.sleep(rng.uniform(0.0, 8.0))
+        elif end is CallbackEnd.REACHED_PERSON:
+            person = f"callback:{effect_id}:person"
+            self._tell(facts, CallbackHandedOver(at=at, source_id=person, effect_id=effect_id, by="103"))
+            await self._universe.sleep(rng.uniform(5.0, 3600.0))
+        self._end(order, end, facts)
 
     def _end(self, order: Order, end: CallbackEnd, facts: str) -> None:
         spoke = end not in _UNANSWERED

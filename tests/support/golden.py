@@ -23,6 +23,8 @@ from ari_app.recovery.events import (
     CallAnswered,
     CallbackAnswered,
     CallbackEnded,
+    CallbackHandedOver,
+    CallbackOptedOut,
     CallClosed,
     CallerLeft,
     CallMissed,
@@ -192,6 +194,12 @@ class _Teller:
                 )
             case "callback_answered":
                 return CallbackAnswered(at=at, source_id=source, effect_id=EffectId(rest))
+            case "callback_opted_out":
+                effect_id, how = rest.split(" ")
+                return CallbackOptedOut(at=at, source_id=source, effect_id=EffectId(effect_id), how=how)
+            case "callback_handed_over":
+                effect_id, by = rest.split(" by ")
+                return CallbackHandedOver(at=at, source_id=source, effect_id=EffectId(effect_id), by=by)
             case "callback_ended":
                 return _callback_ended(rest, at, source)
             case "lead_acknowledged":

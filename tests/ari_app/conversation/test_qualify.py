@@ -39,6 +39,7 @@ def test_the_first_words_say_who_calls_why_that_it_is_a_machine_and_how_to_end_i
         (
             "Hello Ana, this is the automated assistant of Harbor Realty, returning your call of 2:05 pm about 12 Ocean Drive.",
             "Press 9 or say stop at any time, and we will not call again.",
+            "Press 0 for a person.",
             "This call is transcribed.",
             QUESTION,
         ),

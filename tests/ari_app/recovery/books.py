@@ -38,6 +38,8 @@ from ari_app.recovery.events import (
     CallAnswered,
     CallbackAnswered,
     CallbackEnded,
+    CallbackHandedOver,
+    CallbackOptedOut,
     CallClosed,
     CallerLeft,
     CallMissed,
@@ -248,6 +250,14 @@ class Books:
         self._begun(effect_id)
         return self.record(CallbackAnswered(at=self.at, source_id=self._source(), effect_id=effect_id))
 
+    def callback_opted_out(self, effect_id: EffectId, how: str = "9") -> Step:
+        self._begun(effect_id)
+        return self.record(CallbackOptedOut(at=self.at, source_id=self._source(), effect_id=effect_id, how=how))
+
+    def callback_handed_over(self, effect_id: EffectId, by: str = "101") -> Step:
+        self._begun(effect_id)
+        return self.record(CallbackHandedOver(at=self.at, source_id=self._source(), effect_id=effect_id, by=by))
+
     def callback_ended(
         self,
         effect_id: EffectId,
@@ -407,7 +417,12 @@ class Books:
         match event:
             case EffectSettled(effect_id=effect_id) | ReceiptReceived(effect_id=effect_id):
                 return self._lead_of_order(effect_id)
-            case CallbackAnswered(effect_id=effect_id) | CallbackEnded(effect_id=effect_id):
+            case (
+                CallbackAnswered(effect_id=effect_id)
+                | CallbackOptedOut(effect_id=effect_id)
+                | CallbackHandedOver(effect_id=effect_id)
+                | CallbackEnded(effect_id=effect_id)
+            ):
                 return self._lead_of_order(effect_id)
             case OrderResent(effect_id=effect_id) | OrderDropped(effect_id=effect_id):
                 return self._lead_of_order(effect_id)

@@ -176,6 +176,10 @@ EVENTS: dict[str, Happen] = {
     "effect_settled, another": settled(lambda _: EffectId("9.9"), "failed"),
     "callback_answered": lambda books: books.callback_answered(callback_of(books)),
     "callback_answered, another": lambda books: books.callback_answered(EffectId("9.9")),
+    "callback_opted_out": lambda books: books.callback_opted_out(callback_of(books)),
+    "callback_opted_out, another": lambda books: books.callback_opted_out(EffectId("9.9")),
+    "callback_handed_over": lambda books: books.callback_handed_over(callback_of(books)),
+    "callback_handed_over, another": lambda books: books.callback_handed_over(EffectId("9.9")),
     **{f"callback_ended {end}": ended(end) for end in CallbackEnd},
     "callback_ended, another": lambda books: books.callback_ended(EffectId("9.9")),
     "timer_fired": due,
@@ -221,6 +225,8 @@ CHANGES_NOTHING: dict[str, frozenset[Stage]] = {
     "effect_settled callback done": ALWAYS,
     **dict.fromkeys([f"effect_settled callback {outcome}" for outcome in OUTCOMES[1:]], ALWAYS - {Stage.CALLING}),
     "callback_answered": ALWAYS - {Stage.CALLING},
+    "callback_handed_over": BEFORE_THE_CALLBACK,
+    "callback_handed_over, another": ALWAYS,
     **dict.fromkeys([f"callback_ended {end}" for end in CallbackEnd], BEFORE_THE_CALLBACK),
 }
 """Stages in which an event leaves the lead as it is, orders nothing and explains nothing."""
