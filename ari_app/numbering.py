@@ -8,7 +8,7 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import phonenumbers
-from phonenumbers import PhoneNumberType
+from phonenumbers import PhoneNumberType, ValidationResult
 from phonenumbers.tzdata import TIMEZONE_DATA, TIMEZONE_LONGEST_PREFIX
 
 from ari_app.recovery.values import E164, NumberKind, e164
@@ -26,6 +26,9 @@ _SPECIAL = frozenset(
 )
 _NORTH_AMERICAN = re.compile(r"\+1[2-9][0-9]{9}")
 _WRITTEN = re.compile(r"\+?[0-9(][0-9 ().-]*")
+COUNTRIES = frozenset(phonenumbers.SUPPORTED_REGIONS)
+"""ISO 3166 countries that have a numbering plan."""
+_FILLING = "12345678901234567"
 CACHED = 4096
 """Callers whose look-ups are kept in memory; one takes some tens of microseconds."""
 
@@ -64,9 +67,43 @@ def classify(raw: str | None, region: str) -> Party:
 def canonical(raw: str, region: str) -> str:
     """``raw`` as E.164 when it is a number, else unchanged: for what was dialled, which may be an extension."""
     parsed = _parse(raw, region)[0] if _WRITTEN.fullmatch(raw.strip()) else None
-    if parsed is None or not phonenumbers.is_possible_number(parsed):
-        return raw
+    if parsed is None or phonenumbers.is_possible_number_with_reason(parsed) != ValidationResult.IS_POSSIBLE:
+        return raw  # an extension, or a subscriber's number without its area code
     return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
+
+
+@dataclass(frozen=True, slots=True)
+class Forms:
+    """How numbers of a country look: an example of every length, in digits alone. code: the country's.
+
+    international: as numbers are compared. national: as people there dial them. local: lengths without an area code.
+    """
+
+    code: str
+    international: tuple[str, ...]
+    national: tuple[str, ...]
+    local: tuple[int, ...]
+
+
+@lru_cache
+def forms(region: str) -> Forms:
+    """The forms of numbers in ``region``, which is one of ``COUNTRIES``."""
+    metadata = phonenumbers.PhoneMetadata.metadata_for_region(region)
+    example = phonenumbers.example_number(region)
+    assert metadata is not None
+    assert metadata.general_desc is not None
+    assert example is not None
+    code, digits = str(example.country_code), phonenumbers.national_significant_number(example)
+    lengths = metadata.general_desc.possible_length
+    numbers = tuple((digits + _FILLING)[:length] for length in sorted(lengths, key=lambda one: abs(one - len(digits))))
+    prefix = phonenumbers.ndd_prefix_for_region(region, True) or ""
+    prefixed = tuple(prefix + number for number in numbers) if prefix not in ("", code) else ()
+    return Forms(
+        code=code,
+        international=tuple(code + number for number in numbers),
+        national=(*numbers, *prefixed),
+        local=metadata.general_desc.possible_length_local_only,
+    )
 
 
 @lru_cache(CACHED)

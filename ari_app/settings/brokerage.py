@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, StringConstraints, WithJsonSchema
 
+from ari_app.numbering import COUNTRIES
 from ari_app.recovery.hours import DAY_MINUTES, Hours, Spans
 from ari_app.recovery.policy import Strategy
 from ari_app.recovery.values import E164, e164
@@ -27,6 +28,13 @@ def _zone_exists(name: str) -> str:
     return name
 
 
+def _country_exists(name: str) -> str:
+    if name not in COUNTRIES:
+        hint = "; did you mean 'GB'?" if name == "UK" else ""
+        raise ValueError(f"found {name!r}; expected an ISO 3166 country such as US{hint}")
+    return name
+
+
 def _number(value: str) -> str:
     try:
         return e164(value)
@@ -34,6 +42,7 @@ def _number(value: str) -> str:
         raise ValueError(str(error)) from None
 
 
+Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$"), AfterValidator(_country_exists)]
 ZoneName = Annotated[str, AfterValidator(_zone_exists)]
 PhoneNumber = Annotated[
     str, AfterValidator(_number), WithJsonSchema({"type": "string", "pattern": r"^\+[1-9]\d{6,14}$"})
@@ -130,7 +139,7 @@ class Brokerage(Section):
     name: Annotated[Words, StringConstraints(max_length=40)]
     phone: PhoneNumber
     """A number where a person can be reached; named in the answer to HELP."""
-    country: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")] = "US"
+    country: Country = "US"
     time_zone: ZoneName
     postal_address: Words | None = None
     """At the foot of e-mails (CAN-SPAM)."""

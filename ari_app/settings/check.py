@@ -5,10 +5,12 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Collection, Iterable, Iterator
 
+from ari_app import numbering
 from ari_app.recovery.patterns import Pattern, witness
 from ari_app.recovery.policy import AfterMiss
 from ari_app.recovery.templates import ALWAYS_KNOWN, FIELD_LIMITS, Template
 from ari_app.recovery.values import Verdict
+from ari_app.settings import reach
 from ari_app.settings.compiling import text_template
 from ari_app.settings.document import Document
 from ari_app.settings.numbers import COUNTING, NumberSection, effective, read_pattern
@@ -35,6 +37,7 @@ class _Check:
         yield from self._people()
         yield from self._numbers()
         yield from self._unreachable()
+        yield from self._forms()
         yield from self._plans()
         yield from self._templates()
         yield from self._texting()
@@ -139,6 +142,30 @@ class _Check:
                 path = ("text_routes", str(index))
                 yield self._warning(path, "can never match: more specific routes take all of its destinations")
 
+    def _forms(self) -> Iterator[Problem]:
+        """Numbers are compared in international form: patterns in another one match nobody."""
+        document, region = self._document, self._document.brokerage.country
+        for text in document.numbers:
+            yield from self._missing(("numbers", text), reach.of_dialled(text, region), key=True)
+        persons: list[tuple[KeyPath, str]] = [
+            *((("blocked", str(index)), text) for index, text in enumerate(document.blocked)),
+            *((("callback", "to", str(index)), text) for index, text in enumerate(document.callback.to)),
+            *((("text_routes", str(index), "to"), route.to) for index, route in enumerate(document.text_routes)),
+        ]
+        for path, text in persons:
+            yield from self._missing(path, reach.of_persons(text, region))
+
+    def _missing(self, path: KeyPath, miss: reach.Miss | None, *, key: bool = False) -> Iterator[Problem]:
+        if miss is None:
+            return
+        why = "no number looks so" if miss.number is None else f"{miss.number} is compared as {miss.read_as}"
+        example = numbering.forms(self._document.brokerage.country).international[0]
+        hint = f"expected international form, such as {example}" if miss.expected is None else f"write {miss.expected}"
+        if miss.never:
+            yield self._error(path, f"can never match: {why}", hint, key=key)
+        else:
+            yield self._warning(path, f"does not match all that it fits: {why}", hint, key=key)
+
     # ---------------------------------------------------------------------------------------------------------- plans
     def _plans(self) -> Iterator[Problem]:
         document = self._document
@@ -219,7 +246,7 @@ class _Check:
         for index, route in enumerate(document.text_routes):
             path: KeyPath = ("text_routes", str(index), "via")
             yield from self._refers(path, route.via, document.gateways, "one of the gateways")
-            if _matches_the_world(route.to):
+            if self._goes_everywhere(route.to):
                 yield self._warning(("text_routes", str(index), "to"), "this lets texts go to every country")
         for name, gateway in document.gateways.items():
             if isinstance(gateway, SipGateway):
@@ -234,10 +261,16 @@ class _Check:
             found = f"there are {len(document.trunks)} trunks"
             yield self._error(("callback",), f"{found}: expected callback.trunk to name one", key=True)
         for index, text in enumerate(document.callback.to):
-            if _matches_the_world(text):
+            if self._goes_everywhere(text):
                 yield self._warning(("callback", "to", str(index)), "this lets callbacks go to every country")
         if not document.phones and not document.pbx.watches:
             yield self._warning(("phones",), "there are no phones: every call is missed")
+
+    def _goes_everywhere(self, text: str) -> bool:
+        """Whether a pattern for destinations does not fix the first digit, the country code's."""
+        pattern = read_pattern(text)
+        fixed = bool(pattern.sets) and len(pattern.sets[0]) == 1
+        return not fixed and reach.of_persons(text, self._document.brokerage.country) is None
 
     def _watching(self) -> Iterator[Problem]:
         document = self._document
@@ -279,12 +312,6 @@ def _meet(one: Pattern, other: Pattern) -> bool:
     shorter = min(one, other, key=lambda pattern: len(pattern.sets))
     apart = len(one.sets) != len(other.sets) and not shorter.tail
     return not apart and all(mine & theirs for mine, theirs in zip(one.sets, other.sets, strict=False))
-
-
-def _matches_the_world(text: str) -> bool:
-    """Whether a pattern does not fix the first digit, the country code's."""
-    pattern = read_pattern(text)
-    return not pattern.sets or len(pattern.sets[0]) > 1
 
 
 def _listed(names: Iterable[object]) -> str:

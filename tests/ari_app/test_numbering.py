@@ -99,7 +99,7 @@ def test_what_lies_in_no_country_lies_in_no_zone() -> None:
     assert zones(e164("+9991234567")) == ()
 
 
-@pytest.mark.parametrize("dialled", ["101", "*97", "s", "", "harbor", "12", "911"])
+@pytest.mark.parametrize("dialled", ["101", "*97", "s", "", "harbor", "12", "911", "5550107"])
 def test_what_was_dialled_stays_as_it_is_when_it_is_no_number(dialled: str) -> None:
     assert canonical(dialled, "US") == dialled
 

@@ -209,6 +209,62 @@ def changed(*pairs: tuple[str, str]) -> str:
                 )
             ],
         ),
+        # numbers as they are compared
+        (
+            '"13055550107":',
+            '"3055550107":',
+            [
+                (
+                    "19:3: error: numbers.3055550107: can never match: 3055550107 is compared as 13055550107 "
+                    "(write 13055550107)"
+                )
+            ],
+        ),
+        (
+            '["13055550666"]',
+            '["13055550667", _305XXXXXXX]',
+            [("21:26: error: blocked.1: can never match: 3055550123 is compared as 13055550123 (write _1305XXXXXXX)")],
+        ),
+        (
+            'callback: {to: ["_1NXXNXXXXXX"]',
+            'callback: {to: ["_NXXNXXXXXX"]',
+            [
+                (
+                    "43:17: error: callback.to.0: can never match: 2015550123 is compared as 12015550123 "
+                    "(write _1NXXNXXXXXX)"
+                )
+            ],
+        ),
+        (
+            "[{to: _1NXXNXXXXXX, via: sms}]",
+            "[{to: _NXX-NXX-XXXX, via: sms}]",
+            [
+                (
+                    "47:20: error: text_routes.0.to: can never match: 2015550123 is compared as 12015550123 "
+                    "(write _1NXX-NXX-XXXX)"
+                )
+            ],
+        ),
+        (
+            '["13055550666"]',
+            '["5550666"]',
+            [
+                (
+                    "21:11: error: blocked.0: can never match: no number looks so (expected international form, such as "
+                    "12015550123)"
+                )
+            ],
+        ),
+        (
+            "country: US",
+            "country: UK",
+            ["3:66: error: brokerage.country: found 'UK'; expected an ISO 3166 country such as US; did you mean 'GB'?"],
+        ),
+        (
+            "country: US",
+            "country: ZZ",
+            ["3:66: error: brokerage.country: found 'ZZ'; expected an ISO 3166 country such as US"],
+        ),
         # templates
         (
             "{brokerage} (automated): sorry",
@@ -457,6 +513,14 @@ def test_all_mistakes_are_told_at_once_in_the_order_of_the_file(tmp_path: Path) 
             (
                 "22:3: warning: numbers._130555502XX: can never match: every number that it fits is taken by a more specific "
                 "entry (compare _130555502[0-4]X, _130555502[5-9]X)"
+            ),
+        ),
+        (
+            '  "13055550109"',
+            '  _305.: {}\n  "13055550109"',
+            (
+                "20:3: warning: numbers._305.: does not match all that it fits: 3055550123 is compared as 13055550123 "
+                "(write _1305.)"
             ),
         ),
         (
