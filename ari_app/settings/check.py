@@ -8,16 +8,16 @@ from collections.abc import Collection, Iterable, Iterator
 from ari_app import numbering
 from ari_app.recovery.patterns import Pattern, witness
 from ari_app.recovery.policy import AfterMiss
-from ari_app.recovery.templates import ALWAYS_KNOWN, FIELD_LIMITS, Template
+from ari_app.recovery.templates import ALWAYS_KNOWN, Template
 from ari_app.recovery.values import Verdict
 from ari_app.settings import reach
 from ari_app.settings.compiling import text_template
 from ari_app.settings.document import Document
+from ari_app.settings.lengths import longest
 from ari_app.settings.numbers import COUNTING, NumberSection, effective, read_pattern
 from ari_app.settings.problem import Problem, Severity, nearest
 from ari_app.settings.texts import SipGateway
 from ari_app.settings.yaml_source import KeyPath, Source
-from sms_gateway.segments import measure
 
 ASSIGNED_AGENT = "agent"
 """What an alert step calls the agent whom the lead was given."""
@@ -219,26 +219,14 @@ class _Check:
             yield self._error(path, f"{{{name}}} is not always known", hint)
 
     def _one_segment(self, path: KeyPath, template: Template) -> Iterator[Problem]:
-        """Measured with every optional part in it, and every value as long as it can be."""
-        used = template.fields(required=True) | template.fields(required=False)
-        longest = measure(template.render({name: self._longest(name) for name in used}))
-        if longest.segments > 1:
-            found = f"up to {longest.units} {longest.alphabet} units, {longest.segments} segments"
-            hint = f"not in the GSM alphabet: {' '.join(longest.offending)}" if longest.offending else None
-            yield self._warning(path, f"{found}; expected one segment when every value is at its longest", hint)
-
-    def _longest(self, name: str) -> str:
-        document = self._document
-        fixed: dict[str, list[str]] = {
-            "brokerage": [document.brokerage.name],
-            "phone": [document.brokerage.phone],
-            "office": [office.name for office in document.offices.values()],
-            "listing": [number.listing or "" for number in (*document.numbers.values(), document.number_defaults)],
-            "agent": [agent.name for agent in document.agents.values()],
-            "time": ["12:00 pm"],
-            "open_time": ["Dec 28 12:00 pm"],
-        }
-        return max(fixed.get(name) or ["x" * FIELD_LIMITS[name]], key=lambda value: measure(value).units)
+        found = longest(template, self._document)
+        if found.measure.segments == 1:
+            return
+        cost = f"up to {found.measure.units} {found.measure.alphabet} units, {found.measure.segments} segments"
+        with_value = "" if found.value is None else f" with the {found.value[0]} {found.value[1]!r}"
+        alphabet = "the GSM alphabet" if found.gateway is None else f"the {found.alphabet} of gateways.{found.gateway}"
+        hint = f"not in {alphabet}: {' '.join(found.foreign)}" if found.foreign else None
+        yield self._warning(path, f"{cost}{with_value}; expected one segment when every value is at its longest", hint)
 
     # -------------------------------------------------------------------------------------------------------- gateways
     def _texting(self) -> Iterator[Problem]:

@@ -540,6 +540,14 @@ def test_all_mistakes_are_told_at_once_in_the_order_of_the_file(tmp_path: Path) 
             ),
         ),
         (
+            '"13055550109": {',
+            '"13055550109": {listing: Vía Sol 5, ',
+            (
+                "37:13: warning: templates.texts.missed: up to 140 ucs2 units, 3 segments with the listing 'Vía Sol 5'; "
+                "expected one segment when every value is at its longest (not in the GSM alphabet: í)"
+            ),
+        ),
+        (
             "[{to: _1NXXNXXXXXX, via: sms}]",
             "[{to: _1NXXNXXXXXX, via: sms}, {to: _1NXXNXXXXXX, via: sms}]",
             "47:45: warning: text_routes.1: can never match: more specific routes take all of its destinations",
