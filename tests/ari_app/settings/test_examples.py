@@ -18,7 +18,9 @@ from click.testing import CliRunner
 from pydantic import BaseModel, ValidationError
 
 from ari_app.cli.settings_commands import schema as schema_command
+from ari_app.settings.compiling import text_template
 from ari_app.settings.document import Document
+from ari_app.settings.lengths import longest
 from ari_app.settings.loading import load
 from ari_app.settings.plans import StepSection
 from ari_app.settings.schema import json_schema
@@ -83,6 +85,16 @@ def test_the_examples_are_usable_and_surprise_nobody() -> None:
 
 def test_the_examples_are_usable_with_every_commented_setting_in_force(everything: Path) -> None:
     assert [str(warning) for warning in load(everything).warnings] == []
+
+
+@pytest.mark.parametrize("name", ["missed", "missed_after_hours", "missed_late"])
+def test_every_first_text_names_who_writes_to_whom_about_what_asks_once_and_fits_one_segment(name: str) -> None:
+    document = load(MAIN).document
+    text = text_template(document.templates.texts[name])
+    named = text.fields(required=True) | text.fields(required=False)
+    assert named >= {"brokerage", "name", "listing"}
+    assert (text.source.count("?"), text.source.count("STOP")) == (1, 1)
+    assert longest(text, document).measure.segments == 1
 
 
 def test_every_key_stands_in_the_examples(everything: Path) -> None:
