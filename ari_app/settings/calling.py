@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
 from ari_app.recovery.policy import CallbackConsent
 from ari_app.settings.model import Duration, Section
 from ari_app.settings.numbers import DialPattern
 from ari_app.settings.pbx import Name
+from ari_app.settings.problem import nearest
 
 
 class CadenceSection(Section):
@@ -24,7 +26,21 @@ class CadenceSection(Section):
     """An answered call that is over sooner counts as dropped."""
 
 
-PromptText = Annotated[str, StringConstraints(min_length=10, max_length=600, pattern=r"^[^\x00-\x08\x0b-\x1f\x7f]+$")]
+def _check_braces(text: str) -> str:
+    for found in re.findall(r"\{[^{}]*\}?|\}", text):
+        if found != "{brokerage}":
+            hint = nearest(found.strip("{}"), ["brokerage"])
+            raise ValueError(
+                f"found {found!r}, which would be spoken; expected {{brokerage}}" + (f"; {hint}" if hint else "")
+            )
+    return text
+
+
+PromptText = Annotated[
+    str,
+    StringConstraints(min_length=10, max_length=600, pattern=r"^[^\x00-\x08\x0b-\x1f\x7f]+$"),
+    AfterValidator(_check_braces),
+]
 
 
 class PromptSection(Section):
@@ -81,3 +97,15 @@ class VoiceSection(Section):
     tts: VoiceEngine = VoiceEngine.AUTO
     piper_voice: Path | None = None
     language: Annotated[str, StringConstraints(pattern=r"^[a-z]{2}(-[A-Z]{2})?$")] = "en"
+
+    @property
+    def hears_with(self) -> SpeechEngine:
+        """The recogniser that is used."""
+        if self.stt is not SpeechEngine.AUTO:
+            return self.stt
+        return SpeechEngine.POCKETSPHINX if self.vosk_model is None else SpeechEngine.VOSK
+
+    @property
+    def speaks_with(self) -> VoiceEngine:
+        """The voice that is used; ``auto`` for whichever program is installed."""
+        return VoiceEngine.PIPER if self.tts is VoiceEngine.AUTO and self.piper_voice is not None else self.tts

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
+import os
+import re
 from collections.abc import Collection, Iterable, Iterator
+from urllib.parse import urlsplit
 
 from ari_app import numbering
 from ari_app.recovery.patterns import Pattern, witness
@@ -11,7 +14,9 @@ from ari_app.recovery.policy import AfterMiss
 from ari_app.recovery.templates import ALWAYS_KNOWN, Template
 from ari_app.recovery.values import Verdict
 from ari_app.settings import reach
+from ari_app.settings.calling import SpeechEngine, VoiceEngine
 from ari_app.settings.compiling import text_template
+from ari_app.settings.delivery import MailSecurity, WebhookCrm
 from ari_app.settings.document import Document
 from ari_app.settings.lengths import longest
 from ari_app.settings.numbers import COUNTING, NumberSection, effective, read_pattern
@@ -42,6 +47,8 @@ class _Check:
         yield from self._templates()
         yield from self._texting()
         yield from self._calling()
+        yield from self._speaking()
+        yield from self._delivering()
         yield from self._watching()
         yield from self._serving()
 
@@ -240,6 +247,17 @@ class _Check:
             if isinstance(gateway, SipGateway):
                 path = ("gateways", name, "trunk")
                 yield from self._refers(path, gateway.trunk, document.trunks, "one of the trunks")
+                if not document.pbx.managed:
+                    what = (
+                        "texts by SIP MESSAGE need a managed PBX: answers, STOP among them, are read from its spool only, "
+                        "and would be lost"
+                    )
+                    yield self._error(("gateways", name), what, key=True)
+            elif gateway.sender is not None and not gateway.takes_sender(gateway.sender):
+                expected = "a number such as +13055550123, a short code, or a name of at most 11 letters and digits"
+                number = numbering.classify(gateway.sender, document.brokerage.country).number
+                hint = None if number is None else f'write "{number}"'
+                yield self._error(("gateways", name, "sender"), f"found {gateway.sender!r}; expected {expected}", hint)
 
     def _calling(self) -> Iterator[Problem]:
         document = self._document
@@ -254,6 +272,41 @@ class _Check:
         if not document.phones and not document.pbx.watches:
             yield self._warning(("phones",), "there are no phones: every call is missed")
 
+    def _speaking(self) -> Iterator[Problem]:
+        """What is spoken, and whether the models are there that speak and hear."""
+        notice, voice = self._document.prompt.notice, self._document.voice
+        if notice is not None and re.search(r"\b(9|nine)\b", notice, re.IGNORECASE) is None:
+            yield self._warning(("prompt", "notice"), "does not name key 9: it is how a caller refuses texts and calls")
+        base = self._source.root.resolve().parent
+        if voice.hears_with is SpeechEngine.VOSK:
+            if voice.vosk_model is None or not os.path.isdir(base / voice.vosk_model):
+                found = (
+                    "no vosk_model is named" if voice.vosk_model is None else f"there is no folder {voice.vosk_model}"
+                )
+                yield self._warning(("voice", "vosk_model"), f"{found}: nobody will be called back")
+        elif not voice.language.startswith("en"):
+            what = "pocketsphinx knows English only: nobody will be called back"
+            yield self._warning(("voice", "language"), what, "name a vosk_model of that language")
+        if voice.speaks_with is VoiceEngine.PIPER and (
+            voice.piper_voice is None or not os.path.isfile(base / voice.piper_voice)
+        ):
+            found = "no piper_voice is named" if voice.piper_voice is None else f"there is no file {voice.piper_voice}"
+            yield self._error(("voice", "piper_voice"), f"{found}: Ringback could not speak, and would not start")
+
+    def _delivering(self) -> Iterator[Problem]:
+        """Leads and transcripts that cross a network as plain text."""
+        document = self._document
+        mail = document.email
+        if mail is not None and mail.security is MailSecurity.NONE and not _is_loopback(mail.host):
+            what = f"mail, and what it says of callers, goes to {mail.host} unencrypted"
+            yield self._warning(("email", "security"), what, "expected starttls or tls")
+        for name, crm in document.crm.items():
+            if isinstance(crm, WebhookCrm) and crm.url.startswith("http://"):
+                host = urlsplit(crm.url).hostname or ""
+                if not _is_loopback(host):
+                    what = f"leads and transcripts go to {host} unencrypted"
+                    yield self._warning(("crm", name, "url"), what, "expected an address that begins with https://")
+
     def _goes_everywhere(self, text: str) -> bool:
         """Whether a pattern for destinations does not fix the first digit, the country code's."""
         pattern = read_pattern(text)
@@ -265,15 +318,9 @@ class _Check:
         if not document.pbx.watches:
             return
         calls = any(step.call for steps in document.plans.values() for step in steps)
-        if not document.pbx.has_ari:
-            if calls or document.callback.to:
-                what = (
-                    "mode watch without pbx.ari: no callback is placed; missed callers are texted, and people alerted"
-                )
-                yield self._warning(("pbx", "mode"), what, "see docs/attach.md, ARI")
-            for name, gateway in document.gateways.items():
-                if isinstance(gateway, SipGateway):
-                    yield self._error(("gateways", name), "texts by SIP MESSAGE need pbx.ari", key=True)
+        if not document.pbx.has_ari and (calls or document.callback.to):
+            what = "mode watch without pbx.ari: no callback is placed; missed callers are texted, and people alerted"
+            yield self._warning(("pbx", "mode"), what, "see docs/attach.md, ARI")
         numbers: list[tuple[KeyPath, NumberSection]] = [(("number_defaults",), document.number_defaults)]
         numbers += [(("numbers", text), number) for text, number in document.numbers.items()]
         for path, number in numbers:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
 from ari_app.settings.brokerage import EmailAddress, Words
 from ari_app.settings.model import Duration, Secret, Section
@@ -34,6 +35,16 @@ class EmailSection(Section):
     timeout: Duration = Field(default=30.0, ge=1)
 
 
+def _has_host(url: str) -> str:
+    try:
+        host = urlsplit(url).hostname
+    except ValueError:
+        host = None
+    if not host:
+        raise ValueError(f"found {url!r}; expected an address such as https://crm.example/hooks")
+    return url
+
+
 class JsonlCrm(Section):
     """Every push is one line of JSON, appended and flushed to disk."""
 
@@ -45,7 +56,7 @@ class WebhookCrm(Section):
     """Every push is one signed POST (Standard Webhooks: id, timestamp, HMAC-SHA256)."""
 
     type: Literal["webhook"]
-    url: Annotated[str, StringConstraints(pattern=r"^https?://[^\s]+$", max_length=2000)]
+    url: Annotated[str, StringConstraints(pattern=r"^https?://[^\s]+$", max_length=2000), AfterValidator(_has_host)]
     secret: Secret
     timeout: Duration = Field(default=15.0, ge=1)
 

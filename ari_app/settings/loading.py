@@ -106,6 +106,8 @@ def _problem(details: ErrorDetails, source: Source) -> Problem:
     context: dict[str, Any] = details.get("ctx") or {}
     if kind == "extra_forbidden":
         known = [] if model is None else list(model.model_fields)
+        if model is Document:
+            known.append("include")  # the reader has taken it before the types see the rest
         hint = nearest(path[-1], known) or (f"expected one of {', '.join(known)}" if known else None)
         return Problem(Severity.ERROR, source.mark(path, key=True), ".".join(path), "unknown key", hint)
     if kind == "missing":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -14,6 +15,7 @@ from ari_app.settings.brokerage import ZoneName, parse_spans, write_spans
 from ari_app.settings.model import Duration, Secret, Section
 from ari_app.settings.numbers import DialPattern
 from ari_app.settings.pbx import Host, Name, Port
+from sms_gateway.messages import is_e164
 
 
 class TextsSection(Section):
@@ -33,6 +35,10 @@ class TextsSection(Section):
     """A miss older than this is not texted at all: a person is told."""
     replies_per_day: int = Field(default=5, ge=1, le=50)
     """Automatic replies to one number in 24 hours."""
+
+
+LONGEST_NAME = 11
+"""Characters of an alphanumeric sender, 3GPP TS 23.040 section 9.1.2.5."""
 
 
 class BindMode(StrEnum):
@@ -112,9 +118,18 @@ class SmppGateway(Section):
     """A fixed sender; none: the number that the caller dialled, so that the thread stays together."""
     tls: TlsSection | None = None
 
+    def takes_sender(self, sender: str) -> bool:
+        """Whether ``sender`` goes out as what it is meant for: a number with ``+``, a short code, a name. Other digits are none
+        of these, unless ``source_ton`` says what they are."""
+        if is_e164(sender) or re.fullmatch(r"[0-9]{3,8}", sender):
+            return True
+        if sender.startswith("+") or len(sender) > LONGEST_NAME:
+            return False
+        return any(char.isalpha() for char in sender) or (sender.isdigit() and self.source_ton is not None)
+
 
 class SipGateway(Section):
-    """SIP MESSAGE through a trunk of the PBX. Whether it arrived is never known."""
+    """SIP MESSAGE through a trunk of the managed PBX. Whether it arrived is never known."""
 
     type: Literal["sip"]
     trunk: Name

@@ -32,6 +32,8 @@ from tests.support.ports import free_port
 from tests.support.stage import SMPP_PASSWORD, Smsc
 from tests.support.waiting import until
 
+SPARE = "{type: smpp, host: 127.0.0.1, system_id: spare, password: {env: RINGBACK_TEST_SMPP}}"
+
 
 @pytest.fixture(autouse=True)
 def _password(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,7 +140,7 @@ async def test_a_reload_takes_good_settings_over_and_keeps_the_old_ones_from_bad
         assert (status, refused["error"]) == (409, "refused")
         assert (await one.ask("GET", "/status"))[1]["policy"] == changed["now"]
 
-        other = text.replace("gateways:\n", "gateways:\n  spare: {type: sip, trunk: carrier}\n")
+        other = text.replace("gateways:\n", f"gateways:\n  spare: {SPARE}\n")
         await asyncio.to_thread(settings.path.write_text, other.replace("via: sms", "via: spare"))
         status, refused = await one.ask("POST", "/reload")
         assert status == 409

@@ -193,12 +193,13 @@ async def test_the_embedded_engines_hear_and_speak(settings: Settings) -> None:
     [
         ("{stt: vosk}", "vosk: no model is configured", "name the folder of a Vosk model"),
         ("{language: es}", "pocketsphinx: knows English", "name the folder of a Vosk model"),
-        ("{tts: piper, piper_voice: nowhere.onnx}", "piper", ""),
+        ("{tts: piper, piper_voice: broken.onnx}", "piper", ""),
     ],
 )
 async def test_an_engine_that_is_missing_is_a_failure_that_says_what_to_install(
     tmp_path: Path, section: str, said: str, mend: str
 ) -> None:
+    (tmp_path / "broken.onnx").touch()
     settings = office.settings(tmp_path, ("callback: {to:", f"voice: {section}\ncallback: {{to:"))
     finding = await only(doctor._voice, settings)
     assert finding.grade is Grade.FAILURE

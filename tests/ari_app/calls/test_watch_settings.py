@@ -49,11 +49,13 @@ def test_without_ari_the_check_says_that_nobody_is_called_back(tmp_path: Path) -
     assert "pbx.mode" not in warnings(quiet)
 
 
-def test_texts_by_sip_message_need_ari(tmp_path: Path) -> None:
+@pytest.mark.parametrize("ari", ["", ", ari: {user: ringback}"])
+def test_texts_by_sip_message_are_refused_whose_answers_nobody_would_read(tmp_path: Path, ari: str) -> None:
     sip = ("gateways:\n", "gateways:\n  own: {type: sip, trunk: carrier}\n")
-    with pytest.raises(SettingsError, match=r"need pbx\.ari"):
-        watched(tmp_path, "", sip)
-    watched(tmp_path, ", ari: {user: ringback}", sip)
+    with pytest.raises(
+        SettingsError, match=r"gateways\.own: texts by SIP MESSAGE need a managed PBX: answers, STOP among"
+    ):
+        watched(tmp_path, ari, sip)
 
 
 def test_what_the_pbx_decides_by_itself_is_warned_of(tmp_path: Path) -> None:

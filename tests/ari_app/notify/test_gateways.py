@@ -7,6 +7,8 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ari_app.notify.gateways import LISTEN_SECONDS, build_gateways, fixed_senders, link_options, sip_options
 from ari_app.notify.parts import StoredParts
@@ -21,6 +23,7 @@ from sms_gateway.segments import Concatenation
 from sms_gateway.sip import SipTextGateway
 from sms_gateway.smpp import options as smpp
 from sms_gateway.smpp.client import SmppGateway as SmppClient
+from sms_gateway.smpp.compose import source_address
 from tests.ari_app.notify.test_texts import text
 from tests.support import office
 from tests.support.books import CALLER, DIALLED, Books
@@ -52,6 +55,25 @@ ALL_SET = """sms:
     user_reference: true
     sender: HARBOR
     tls: {server_name: carrier.example, ca_file: ca.pem, client_certificate: us.pem, client_key: us.key}"""
+
+
+@given(st.from_regex(r"\+?[0-9A-Za-z ]{1,15}", fullmatch=True) | st.from_regex(r"\+?[0-9]{1,15}", fullmatch=True))
+def test_a_sender_that_the_check_lets_pass_goes_out_as_what_it_is(sender: str) -> None:
+    section = SmppGateway.model_validate(
+        {"type": "smpp", "host": "h", "system_id": "s", "password": {"env": "X"}, "sender": sender}
+    )
+    if section.takes_sender(sender):
+        address = source_address(sender, smpp.LinkOptions(host="h", port=1, system_id="s", password="p"))
+        letters = any(char.isalpha() for char in sender)
+        assert address.ton == (1 if sender.startswith("+") else 5 if letters else 3)
+
+
+def test_digits_of_another_form_need_a_type_of_number() -> None:
+    account = {"type": "smpp", "host": "h", "system_id": "s", "password": {"env": "X"}}
+    assert not SmppGateway.model_validate(account).takes_sender("3055550100")
+    national = SmppGateway.model_validate({**account, "source_ton": 2})
+    assert national.takes_sender("3055550100")
+    assert not national.takes_sender("305555010012")
 
 
 def test_every_key_of_the_settings_arrives_where_it_counts(tmp_path: Path) -> None:

@@ -38,6 +38,8 @@ def everything(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("config")
     for path in CONFIG.glob("*.yaml"):
         (folder / path.name).write_text(_COMMENTED_OUT.sub("", path.read_text(encoding="utf-8")), encoding="utf-8")
+    (folder / "models" / "vosk-model-small-en-us-0.15").mkdir(parents=True)
+    (folder / "models" / "en_US-lessac-medium.onnx").touch()
     return folder / "ringback.yaml"
 
 

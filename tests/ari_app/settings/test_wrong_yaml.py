@@ -296,6 +296,65 @@ def changed(*pairs: tuple[str, str]) -> str:
                 )
             ],
         ),
+        # senders
+        (
+            "port: 2775,",
+            "port: 2775, sender: HarborPointRe,",
+            [
+                (
+                    "46:58: error: gateways.sms.sender: found 'HarborPointRe'; expected a number such as +13055550123, a "
+                    "short code, or a name of at most 11 letters and digits"
+                )
+            ],
+        ),
+        (
+            "port: 2775,",
+            'port: 2775, sender: "13055550100",',
+            [
+                (
+                    "46:58: error: gateways.sms.sender: found '13055550100'; expected a number such as +13055550123, a "
+                    'short code, or a name of at most 11 letters and digits (write "+13055550100")'
+                )
+            ],
+        ),
+        # what is spoken
+        (
+            "quiet_hours:",
+            'prompt: {notice: "Nobody at {brokerag} is here. Press 9 for no texts."}\nquiet_hours:',
+            [
+                (
+                    "44:18: error: prompt.notice: found '{brokerag}', which would be spoken; expected {brokerage}; "
+                    "did you mean 'brokerage'?"
+                )
+            ],
+        ),
+        (
+            "quiet_hours:",
+            "prompt: {never: 'As you wish. {Goodbye'}\nquiet_hours:",
+            ["44:17: error: prompt.never: found '{Goodbye', which would be spoken; expected {brokerage}"],
+        ),
+        (
+            "quiet_hours:",
+            "voice: {piper_voice: voices/amy.onnx}\nquiet_hours:",
+            [
+                (
+                    "44:22: error: voice.piper_voice: there is no file voices/amy.onnx: Ringback could not speak, and would "
+                    "not start"
+                )
+            ],
+        ),
+        (
+            "quiet_hours:",
+            "voice: {tts: piper}\nquiet_hours:",
+            ["44:8: error: voice.piper_voice: no piper_voice is named: Ringback could not speak, and would not start"],
+        ),
+        (
+            "crm: {file: {type: jsonl, file: leads.jsonl}}",
+            "crm: {hook: {type: webhook, url: 'http://[::1/x', secret: {env: X}}}",
+            [
+                "49:34: error: crm.hook.url: found 'http://[::1/x'; expected an address such as https://crm.example/hooks"
+            ],
+        ),
         # secrets
         (
             "password: {env: RINGBACK_TEST_SMPP}",
@@ -399,6 +458,11 @@ def changed(*pairs: tuple[str, str]) -> str:
             ],
         ),
         ("data: var", "data: var\n? [a, b]\n: c", ["3:3: error: expected a name as key, found a list"]),
+        (
+            "data: var",
+            "data: var\nincldue: [people.yaml]",
+            ["3:1: error: incldue: unknown key (did you mean 'include'?)"],
+        ),
         ("data: var", "data: var\n<<: 5", ["3:5: error: expected a mapping after <<, found a plain value"]),
     ],
 )
@@ -566,6 +630,50 @@ def test_all_mistakes_are_told_at_once_in_the_order_of_the_file(tmp_path: Path) 
             ),
         ),
         (
+            "quiet_hours:",
+            "prompt: {notice: Nobody is here. We will text you.}\nquiet_hours:",
+            "44:18: warning: prompt.notice: does not name key 9: it is how a caller refuses texts and calls",
+        ),
+        (
+            "quiet_hours:",
+            "voice: {vosk_model: models/en}\nquiet_hours:",
+            "44:21: warning: voice.vosk_model: there is no folder models/en: nobody will be called back",
+        ),
+        (
+            "quiet_hours:",
+            f"voice: {{vosk_model: {'x' * 300}}}\nquiet_hours:",
+            f"44:21: warning: voice.vosk_model: there is no folder {'x' * 300}: nobody will be called back",
+        ),
+        (
+            "quiet_hours:",
+            "voice: {stt: vosk}\nquiet_hours:",
+            "44:8: warning: voice.vosk_model: no vosk_model is named: nobody will be called back",
+        ),
+        (
+            "quiet_hours:",
+            "voice: {language: es}\nquiet_hours:",
+            (
+                "44:19: warning: voice.language: pocketsphinx knows English only: nobody will be called back (name a "
+                "vosk_model of that language)"
+            ),
+        ),
+        (
+            "email: {host: 127.0.0.1",
+            "email: {host: mail.harbor.example",
+            (
+                "48:58: warning: email.security: mail, and what it says of callers, goes to mail.harbor.example unencrypted "
+                "(expected starttls or tls)"
+            ),
+        ),
+        (
+            "crm: {file: {type: jsonl, file: leads.jsonl}}",
+            "crm: {hook: {type: webhook, url: 'http://crm.example/x', secret: {env: X}}}",
+            (
+                "49:34: warning: crm.hook.url: leads and transcripts go to crm.example unencrypted (expected an address that "
+                "begins with https://)"
+            ),
+        ),
+        (
             "agents: [ana, bob]",
             "agents: []",
             "14:3: warning: groups.front: no agents: nobody can be told of its missed calls",
@@ -576,6 +684,33 @@ def test_what_will_surprise_somebody_is_a_warning(tmp_path: Path, old: str, new:
     path = tmp_path / "ringback.yaml"
     path.write_text(changed((old, new)), encoding="utf-8")
     assert f"{path}:{said}" in [str(warning) for warning in load(path).warnings]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("quiet_hours:", "prompt: {notice: 'Nobody is here. For no texts press nine.'}\nquiet_hours:"),
+        ("quiet_hours:", "voice: {vosk_model: ., piper_voice: ringback.yaml, language: es}\nquiet_hours:"),
+        (
+            "quiet_hours:",
+            "voice: {vosk_model: nowhere, stt: pocketsphinx, piper_voice: nowhere, tts: flite}\nquiet_hours:",
+        ),
+        ("email: {host: 127.0.0.1", "email: {host: localhost"),
+        ("security: none", "security: starttls"),
+        (
+            "crm: {file: {type: jsonl, file: leads.jsonl}}",
+            "crm: {hook: {type: webhook, url: 'http://[::1]:8080/x', secret: {env: X}}}",
+        ),
+        ("port: 2775,", 'port: 2775, sender: "+13055550100",'),
+        ("port: 2775,", 'port: 2775, sender: "24273",'),
+        ("port: 2775,", "port: 2775, sender: Harbor Pt,"),
+        ("port: 2775,", 'port: 2775, source_ton: 2, sender: "3055550100",'),
+    ],
+)
+def test_what_is_in_order_surprises_nobody(tmp_path: Path, old: str, new: str) -> None:
+    path = tmp_path / "ringback.yaml"
+    path.write_text(changed((old, new)), encoding="utf-8")
+    assert load(path).warnings == ()
 
 
 def test_folded_text_is_text_and_nothing_else(tmp_path: Path) -> None:
