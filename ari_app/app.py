@@ -47,6 +47,7 @@ from ari_app.store.backup import open_books
 from ari_app.store.db import Database, Store, ThreadedStore
 from sms_gateway.gateway import Gateway
 from voice_agent.engines import open_tts
+from voice_agent.errors import EngineError
 
 log = structlog.get_logger("app")
 
@@ -70,6 +71,7 @@ class Application:
         self._watch: Watch | None = None
         self._backups: NightlyBackup | None = None
         self._catch_up: CatchUp | None = None
+        self._mute: str | None = None
         self.ready = asyncio.Event()
 
     def stop(self) -> None:
@@ -136,7 +138,7 @@ class Application:
             timers = TimerLoop(store, recorder, clock)
             metrics = Metrics(health, lambda: self._depths)
             recorder.listen(metrics.observe)
-            health.add(lambda: self._components(recorder, supervisor, gateways))
+            health.add(lambda: self._components(recorder, supervisor, gateways, voice))
             control = Control(recorder, clock, health, lambda: reload(settings, in_force))
             edge = WebEdge(document.web, health, metrics, control, socket_path(settings.data_folder))
 
@@ -177,7 +179,7 @@ class Application:
                 group.create_task(manager.stay_alive(self._clock), name="watchdog"),
                 group.create_task(self._backups.run(), name="backups"),
                 group.create_task(doubts.run(), name="doubts"),
-                group.create_task(speaking, name="voice"),
+                group.create_task(self._speak(speaking), name="voice"),
             ]
             if self._settings.document.pbx.has_ari:
                 running.append(group.create_task(events.run(), name="ari"))
@@ -218,8 +220,16 @@ class Application:
                 self._depths = await _tidy(recorder, now)
             await self._clock.pause(HOUSEKEEPING_SECONDS)
 
+    async def _speak(self, speaking: Coroutine[Any, Any, NoReturn]) -> None:
+        """Without a voice nobody is called back: each callback expires, and a person is told. All else goes on."""
+        try:
+            await speaking
+        except (EngineError, OSError) as error:
+            self._mute = f"no callbacks: {error}"
+            log.error("no_callbacks", error=str(error), mend="mend the voice section, and restart")
+
     def _components(
-        self, recorder: Recorder, supervisor: CallSupervisor, gateways: Mapping[str, Gateway]
+        self, recorder: Recorder, supervisor: CallSupervisor, gateways: Mapping[str, Gateway], voice: VoiceSoon
     ) -> list[Component]:
         free = shutil.disk_usage(self._settings.data_folder).free
         pbx = supervisor if self._watch is None else self._watch.supervisor
@@ -235,6 +245,8 @@ class Application:
         for gateway in gateways.values():
             state = gateway.health
             parts.append(Component(f"gateway {state.name}", state.up, state.detail, needed=False))
+        speaks = "ready" if voice.loaded() else "loading"
+        parts.append(Component("voice", self._mute is None, self._mute or speaks, needed=False))
         doubtful = sum(count for (_, status), count in self._depths.items() if status == "in_doubt")
         mend = ": see 'ringback outbox'" if doubtful else ""
         parts.append(Component("outbox", doubtful == 0, f"{doubtful} in doubt{mend}", needed=False))

@@ -152,6 +152,22 @@ async def test_a_reload_takes_good_settings_over_and_keeps_the_old_ones_from_bad
         assert (status, changed["after_restart"]) == (200, ["web"])
 
 
+async def test_a_recogniser_that_cannot_be_loaded_stops_callbacks_and_nothing_else(tmp_path: Path) -> None:
+    broken = ("callback: {to:", "voice: {vosk_model: nowhere}\ncallback: {to:")
+    async with smsc() as carrier, running(brokerage(tmp_path, carrier.port, broken)) as one:
+        async with asyncio.timeout(15):
+            while (await one.parts())["voice"]:
+                pass
+        detail = next(
+            part["detail"] for part in (await one.ask("GET", "/status"))[1]["components"] if part["name"] == "voice"
+        )
+        assert "no callbacks: vosk: no model in" in detail
+        await until(lambda: carrier.bound, within=10.0, what="the bind")
+        await carrier.text(CALLER, DIALLED, "STOP")
+        await until(lambda: carrier.to(CALLER), within=10.0, what="the confirmation of STOP")
+        assert (await one.ask("POST", "/reload"))[0] == 200
+
+
 async def test_health_turns_red_while_nothing_happens_when_the_books_cannot_be_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
