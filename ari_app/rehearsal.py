@@ -3,24 +3,39 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 
-from ari_app import numbering
+from ari_app.calls.arrival import arrival
+from ari_app.calls.effects import CallEffect, Play, Prompt, Record, RingLeg, Tell
+from ari_app.calls.events import (
+    Arrived,
+    CallEvent,
+    DeadlinePassed,
+    LegRinging,
+    PlayingEnded,
+    RecordingEnded,
+)
+from ari_app.calls.machine import step
+from ari_app.calls.state import Call, CallSetup, CallStage
 from ari_app.recovery.effects import KINDS, PlaceCallback
-from ari_app.recovery.events import CallbackEnded, CallerLeft, CallMissed, Event, PromptPlayed, TimerFired
-from ari_app.recovery.policy import AfterMiss, NumberEntry, Policy
-from ari_app.recovery.values import E164, CallbackEnd, Intent, Verdict
-from ari_app.runtime.facts import kind_of
+from ari_app.recovery.events import CallbackEnded, Event, TimerFired
+from ari_app.recovery.policy import NumberEntry, Policy, Strategy
+from ari_app.recovery.values import E164, CallbackEnd, ConsentState, Intent, NumberKind
+from ari_app.runtime.facts import look_up
 from ari_app.runtime.outcome import Done
 from ari_app.runtime.recorder import PolicyInForce, Recorded, Recorder
+from ari_app.settings.calling import PromptSection
 from ari_app.store import outbox, timers
-from ari_app.store.db import InlineStore, connect, prepare
+from ari_app.store.db import Database, InlineStore, connect, prepare
 
-PROMPT_SECONDS = 11.0
-"""About as long as the notice takes."""
+PROMPT_SECONDS = {Prompt.NOTICE: 11.0, Prompt.SORRY: 5.0, Prompt.MESSAGE: 4.0}
+"""About as long as the prompts take."""
+MESSAGE_SECONDS = 10.0
+"""How long the caller speaks to voicemail."""
 LONGEST = timedelta(days=2)
 CALL_ID = "rehearsal"
 
@@ -40,36 +55,95 @@ class _StageClock:
 
 @dataclass(frozen=True, slots=True)
 class Rehearsal:
-    """What a call that nobody answers would lead to. entry: None when the number is not in the settings."""
+    """What a call that nobody answers would lead to. entry: None when the number is not in the settings. hears: the prompts,
+    in order."""
 
     entry: NumberEntry | None
     is_open: bool
     steps: tuple[Recorded, ...]
+    hears: tuple[Prompt, ...] = ()
 
 
-async def rehearse(policy: Policy, caller: str, dialled: str, at: datetime, books: Path | None) -> Rehearsal:
-    """The story of a call at ``at`` from ``caller`` to ``dialled``: it is missed, the caller hears the notice and hangs up,
-    the text is accepted, the callback is not taken, nobody does anything.
+async def rehearse(
+    policy: Policy, prompt: PromptSection, caller: str, dialled: str, at: datetime, books: Path | None
+) -> Rehearsal:
+    """The story of a call at ``at`` from ``caller`` to ``dialled``: all phones ring and none is answered, the caller stays to
+    the end and leaves a message where there is voicemail, the text is accepted, the callback is not taken, nobody does anything.
 
     books: the real ones, if there are any; what they know of the caller is copied. They are only read.
     """
-    number = numbering.canonical(dialled, policy.region)
-    entry = policy.entry_for(number)
-    if entry is None:
+    setup = arrival(policy, CALL_ID, number=caller, dialled=dialled, at=at)
+    if setup.entry is None:
         return Rehearsal(None, True, ())
-    is_open = policy.offices[entry.office].hours.is_open(at)
-    party = numbering.classify(caller, policy.region)
     with tempfile.TemporaryDirectory(prefix="ringback-rehearsal-") as folder:
         path = Path(folder) / "books.db"
         prepare(path)
-        if books is not None and party.number is not None:
-            _copy_person(books, path, party.number)
+        if books is not None and setup.caller is not None:
+            _copy_person(books, path, setup.caller)
         store = InlineStore(path)
         try:
-            steps = await _Stage(policy, store, at).play(party, number, entry, is_open)
+            contactable = await store.read(lambda db: _contactable(db, policy, setup, at))
+            stage = _Stage(policy, store, at)
+            await stage.play(replace(_ringing(setup, setup.entry, policy, prompt), contactable=contactable))
         finally:
             store.close()
-    return Rehearsal(entry, is_open, tuple(steps))
+    return Rehearsal(setup.entry, setup.is_open, tuple(stage.steps), tuple(stage.hears))
+
+
+def _ringing(setup: CallSetup, entry: NumberEntry, policy: Policy, prompt: PromptSection) -> CallSetup:
+    """Who is to ring, and for how long the caller is listened to."""
+    group = policy.groups[entry.group]
+    return replace(
+        setup,
+        strategy=Strategy.ALL if len(group.phones) == 1 else group.strategy,
+        phones=group.phones,
+        each_seconds=group.each_seconds,
+        overflow=() if entry.overflow is None else policy.groups[entry.overflow].phones,
+        keys_after_seconds=prompt.keys_after,
+        message_seconds=prompt.voicemail_longest,
+    )
+
+
+def _contactable(db: Database, policy: Policy, setup: CallSetup, at: datetime) -> bool:
+    """Whether the notice would be true for this caller."""
+    known = look_up(db, policy, at, number=setup.caller, kind=setup.kind, office=None, group=None)
+    said = (known.text.state, known.call.state)
+    return known.kind is NumberKind.ORDINARY and not known.blocked and ConsentState.OPTED_OUT not in said
+
+
+class _Line:
+    """The line of a call that nobody answers: phones ring as soon as they are asked, prompts are heard to their end, and the
+    caller speaks after the beep."""
+
+    def __init__(self) -> None:
+        self.hears: list[Prompt] = []
+        self._coming: list[tuple[float, Callable[..., CallEvent]]] = []
+
+    def follow(self, effect: CallEffect, now: CallEvent) -> None:
+        """Do what the machine asks for."""
+        match effect:
+            case RingLeg(leg=leg):
+                self._expect(now.now, LegRinging, leg=leg)
+            case Play(prompt=prompt):
+                self.hears.append(prompt)
+                end = now.now + PROMPT_SECONDS[prompt]
+                self._expect(end, PlayingEnded, prompt=prompt.value, whole=True, started_at=now.at)
+            case Record(longest_seconds=longest):
+                seconds = min(MESSAGE_SECONDS, longest)
+                self._expect(now.now + seconds, RecordingEnded, recording=CALL_ID, seconds=seconds)
+            case _:
+                pass  # nobody is there whom the rest would concern
+
+    def coming(self, call: Call) -> tuple[float, Callable[..., CallEvent]]:
+        """What happens next, and when, in seconds since the call began."""
+        deadline = [] if call.deadline is None else [(call.deadline, DeadlinePassed)]
+        first = min([*self._coming, *deadline], key=lambda one: one[0])
+        if first in self._coming:
+            self._coming.remove(first)
+        return first
+
+    def _expect(self, at: float, event: Callable[..., CallEvent], **what: object) -> None:
+        self._coming.append((at, partial(event, **what)))
 
 
 class _Stage:
@@ -78,58 +152,34 @@ class _Stage:
         self._store = store
         self._clock = _StageClock(at)
         self._recorder = Recorder(store, self._clock, PolicyInForce(policy, "{}"))
-        self._steps: list[Recorded] = []
+        self.steps: list[Recorded] = []
+        self.hears: list[Prompt] = []
 
-    async def play(self, party: numbering.Party, dialled: str, entry: NumberEntry, is_open: bool) -> list[Recorded]:
-        policy, clock = self._policy, self._clock
-        rings = entry.rings if is_open or entry.ring_after_hours else 0
-        clock.at += timedelta(seconds=rings * policy.ring_seconds)
-        on_line = entry.after_miss is not AfterMiss.HANGUP
-        missed = CallMissed(
-            at=clock.at,
-            source_id=f"call:{CALL_ID}",
-            call_id=CALL_ID,
-            caller=party.number,
-            kind=kind_of(party, policy),
-            dialled=dialled,
-            office=entry.office,
-            entry=entry.key,
-            verdict=Verdict.NO_ANSWER if rings else Verdict.AFTER_HOURS,
-            rings=rings,
-            ring_seconds=rings * policy.ring_seconds,
-            on_line=on_line,
-            plan=entry.plan if is_open else entry.after_hours_plan,
-            source=entry.source,
-            listing=entry.listing,
-            caller_name=None,
-        )
-        await self._happen(missed)
-        if on_line:
-            await self._hear_notice(missed)
-        end = clock.at + LONGEST
+    async def play(self, setup: CallSetup) -> None:
+        await self._hold(Call(setup=setup))
+        end = self._clock.at + LONGEST
         while (due := await self._store.read(timers.next_due)) is not None and due <= end:
             await self._pass_time(due)
-        return self._steps
 
-    async def _hear_notice(self, missed: CallMissed) -> None:
-        started = self._clock.at
-        await self._pass_time(started + timedelta(seconds=PROMPT_SECONDS))
-        self._clock.at = started + timedelta(seconds=PROMPT_SECONDS)
-        common = {name: getattr(missed, name) for name in ("call_id", "caller", "kind", "dialled", "office", "entry")}
-        await self._happen(
-            PromptPlayed(
-                at=self._clock.at,
-                source_id=f"prompt:{CALL_ID}",
-                **common,
-                prompt="notice",
-                text_sha256="",
-                audio_sha256="",
-                started_at=started,
-                ended_at=self._clock.at,
-                whole=True,
-            )
-        )
-        await self._happen(CallerLeft(at=self._clock.at, source_id=f"left:{CALL_ID}", **common))
+    async def _hold(self, call: Call) -> None:
+        """The call, to its end."""
+        began = self._clock.at
+        line = _Line()
+        event: CallEvent = Arrived(now=0.0, at=began)
+        while True:
+            result = step(call, event, {})
+            call = result.call
+            for effect in result.effects:
+                if isinstance(effect, Tell):
+                    await self._happen(effect.event)
+                line.follow(effect, event)
+            if call.stage is CallStage.ENDED:
+                self.hears = line.hears
+                return
+            due, make = line.coming(call)
+            await self._pass_time(began + timedelta(seconds=due))
+            self._clock.at = max(self._clock.at, began + timedelta(seconds=due))
+            event = make(now=(self._clock.at - began).total_seconds(), at=self._clock.at)
 
     async def _pass_time(self, until: datetime) -> None:
         """Fire what is due by then, each at its time."""
@@ -146,7 +196,7 @@ class _Stage:
         recorded = await self._recorder.record(event)
         if recorded is None:
             return
-        self._steps.append(recorded)
+        self.steps.append(recorded)
         await self._world_answers()
 
     async def _world_answers(self) -> None:
@@ -156,7 +206,7 @@ class _Stage:
             for order in await self._store.write(partial(outbox.claim, kind=kind, at=at, lease_until=at, limit=100)):
                 recorded = await self._recorder.settle(order, Done(ref=None))
                 if recorded is not None and kind in ("text", "callback"):
-                    self._steps.append(recorded)
+                    self.steps.append(recorded)
                 if isinstance(order.effect, PlaceCallback):
                     self._clock.at += timedelta(seconds=30)
                     await self._happen(

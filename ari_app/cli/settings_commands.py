@@ -11,11 +11,13 @@ import orjson
 from rich.table import Table
 
 from ari_app import numbering
+from ari_app.calls.effects import Prompt
 from ari_app.cli.context import Cli, as_json, pass_cli, print_json
 from ari_app.clock import SystemClock
 from ari_app.data_folder import database_path
 from ari_app.recovery import transcript
 from ari_app.recovery.plan import clock_face
+from ari_app.recovery.policy import AfterMiss
 from ari_app.rehearsal import Rehearsal, rehearse
 from ari_app.runtime.facts import kind_of
 from ari_app.settings.problem import SettingsError
@@ -75,7 +77,8 @@ def explain(cli: Cli, caller: str, dialled: str, when: str | None, as_json: bool
         except ValueError:
             raise click.BadParameter(f'found {when!r}, expected a time such as "2026-12-24 18:05"') from None
     books = database_path(settings)
-    story = asyncio.run(rehearse(settings.policy, caller, dialled, at, books if books.exists() else None))
+    prompt = settings.document.prompt
+    story = asyncio.run(rehearse(settings.policy, prompt, caller, dialled, at, books if books.exists() else None))
     lines = [line for step in story.steps for line in transcript.lines(step.event, step.step, zone)]
     if as_json:
         print_json(
@@ -84,6 +87,7 @@ def explain(cli: Cli, caller: str, dialled: str, when: str | None, as_json: bool
                 "office": None if story.entry is None else story.entry.office,
                 "open": story.is_open,
                 "plan": _plan(story),
+                "hears": [prompt.value for prompt in story.hears],
                 "story": lines,
             }
         )
@@ -116,9 +120,18 @@ def _show(cli: Cli, story: Rehearsal, caller: str, dialled: str, local: datetime
         table.add_row("Office", f"{policy.offices[entry.office].name}, {'open' if story.is_open else 'closed'}")
         rings = "not rung" if not story.is_open and not entry.ring_after_hours else f"{entry.rings} rings"
         table.add_row("Phones", f"{entry.group}: {', '.join(policy.groups[entry.group].phones)} ({rings})")
-        table.add_row("Then", f"{entry.after_miss.value}; plan {_plan(story)}")
+        overflow = f" {entry.overflow}" if entry.after_miss is AfterMiss.OVERFLOW else ""
+        table.add_row("Then", f"{entry.after_miss.value}{overflow}; plan {_plan(story)}")
+        table.add_row("Hears", ", ".join(_PROMPTS[prompt] for prompt in story.hears) or "nothing")
     cli.console.print(table)
-    click.echo("If nobody answers, the caller hears the notice, and nobody does anything:")
+    click.echo("If nobody answers, and nobody does anything:")
+
+
+_PROMPTS = {
+    Prompt.NOTICE: "the notice",
+    Prompt.SORRY: "that nobody can take the call (no text or callback is promised)",
+    Prompt.MESSAGE: "that a message can be left",
+}
 
 
 def _same(text: str, key: str) -> bool:

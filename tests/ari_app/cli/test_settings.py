@@ -84,7 +84,7 @@ NOON_LOCAL = "2026-11-24 12:00"
 def test_a_missed_call_is_explained_from_the_entry_to_the_last_step(ringback: Ringback) -> None:
     shown = ringback("explain", CALLER, "--to", DIALLED, "--at", NOON_LOCAL).output
     lines = [line.rstrip() for line in shown.splitlines()]
-    assert lines[:7] == [
+    assert lines[:8] == [
         "Caller  +13055550142 (ordinary)",
         "Calls   +13055550100",
         "At      Tuesday, 2026-11-24 12:00 pm",
@@ -92,6 +92,7 @@ def test_a_missed_call_is_explained_from_the_entry_to_the_last_step(ringback: Ri
         "Office  Miami, open",
         "Phones  front: 101, 102 (3 rings)",
         "Then    prompt; plan standard",
+        "Hears   the notice",
     ]
     assert any(
         line.startswith("12:00:18 < call_missed +13055550142 → +13055550100 no_answer after 3 rings") for line in lines
@@ -118,7 +119,7 @@ def test_a_number_that_no_entry_matches_is_told(ringback: Ringback) -> None:
     lines = ringback.told("explain", CALLER, "--to", "+13055559999", "--at", NOON_LOCAL)
     assert "Entry   none matches: the dialplan rings all phones, and nothing follows" in lines
     found = ringback.json("explain", CALLER, "--to", "+13055559999")
-    assert found == {"entry": None, "office": None, "open": True, "plan": None, "story": []}
+    assert found == {"entry": None, "office": None, "open": True, "plan": None, "hears": [], "story": []}
 
 
 @pytest.mark.parametrize(
@@ -128,6 +129,8 @@ def test_a_number_that_no_entry_matches_is_told(ringback: Ringback) -> None:
 def test_callers_who_get_no_text_are_explained_with_the_rule(ringback: Ringback, caller: str, kind: str) -> None:
     found = ringback("explain", caller, "--to", DIALLED, "--at", NOON_LOCAL).output
     assert f"({kind})" in found
+    assert "Hears   that nobody can take the call (no text or callback is promised)" in found
+    assert "prompt_played" not in found
     assert "refused" in found
     assert "> text" not in found
 
