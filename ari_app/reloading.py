@@ -10,6 +10,7 @@ import structlog
 from ari_app.pbx.errors import PbxError, UnsafeValueError
 from ari_app.pbx_setup import ManagedPbx
 from ari_app.runtime.recorder import PolicyInForce
+from ari_app.settings.document import Document
 from ari_app.settings.loading import Settings, load
 from ari_app.settings.model import SecretUnavailableError
 from ari_app.settings.problem import Problem, SettingsError, Severity
@@ -19,6 +20,7 @@ log = structlog.get_logger("app")
 
 RESTART_SECTIONS = (
     "data",
+    "brokerage",
     "backup",
     "pbx",
     "phones",
@@ -27,6 +29,7 @@ RESTART_SECTIONS = (
     "email",
     "crm",
     "web",
+    "log",
     "voice",
     "prompt",
     "callback",
@@ -75,7 +78,7 @@ async def _rewrite_pbx(settings: Settings, running: Settings) -> tuple[ManagedPb
 def _after_restart(settings: Settings, running: Settings, *, pbx_has_it: bool) -> list[str]:
     """Sections that have changed and that nothing reads before the next start. pbx_has_it: phones and trunks are rendered."""
     new, old = settings.document, running.document
-    changed = [section for section in RESTART_SECTIONS if getattr(new, section) != getattr(old, section)]
+    changed = [section for section in RESTART_SECTIONS if _read_once(new, section) != _read_once(old, section)]
     if not pbx_has_it:
         return changed
     ours = {old.callback.trunk or next(iter(old.trunks), None)}
@@ -84,6 +87,15 @@ def _after_restart(settings: Settings, running: Settings, *, pbx_has_it: bool) -
     if all(name is None or new.trunks.get(name) == old.trunks.get(name) for name in ours):
         waiting.discard("trunks")
     return [section for section in changed if section in waiting]
+
+
+def _read_once(document: Document, section: str) -> object:
+    """What of a section is read at the start only. Of the brokerage: the name in the prompts, the address below e-mails, the
+    clock of the nightly backup; its telephone and country are policy."""
+    if section == "brokerage":
+        brokerage = document.brokerage
+        return (brokerage.name, brokerage.postal_address, brokerage.time_zone)
+    return getattr(document, section)
 
 
 def _refuse_unknown_gateways(settings: Settings, running: Settings) -> None:

@@ -151,6 +151,15 @@ async def test_a_reload_takes_good_settings_over_and_keeps_the_old_ones_from_bad
         status, changed = await one.ask("POST", "/reload")
         assert (status, changed["after_restart"]) == (200, ["web"])
 
+        for old, new, waits in (
+            ("name: Harbor Realty,", "name: Harbor Homes,", ["brokerage"]),
+            ('phone: "+13055550199",', 'phone: "+13055550199", postal_address: 1 Pier,', ["brokerage"]),
+            ('phone: "+13055550199"', 'phone: "+13055550198"', []),
+            ("quiet_hours:", "log: {level: debug}\nquiet_hours:", ["log"]),
+        ):
+            await asyncio.to_thread(settings.path.write_text, text.replace(old, new))
+            assert (await one.ask("POST", "/reload"))[1]["after_restart"] == waits, new
+
 
 async def test_a_recogniser_that_cannot_be_loaded_stops_callbacks_and_nothing_else(tmp_path: Path) -> None:
     broken = ("callback: {to:", "voice: {vosk_model: nowhere}\ncallback: {to:")
