@@ -98,7 +98,7 @@ class NightlyBackup:
     async def _take(self, at: datetime) -> None:
         try:
             taken, contents = await _beside(partial(_take, self._path, self._plan, at))
-        except StoreError as error:
+        except (StoreError, OSError) as error:
             self._trouble = str(error)
             self._not_before = at + AGAIN
             log.error("backup_failed", error=str(error))
@@ -132,8 +132,9 @@ async def _beside(job: Callable[[], T]) -> T:
 
     def run() -> None:
         result, trouble = None, None
-        try:
+        with contextlib.suppress(OSError):  # a sandbox may forbid it: better a copy that does not stand back than none
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)  # on Linux, of this thread alone
+        try:
             result = job()
         except BaseException as error:  # noqa: BLE001 - it is handed to the caller
             trouble = error

@@ -91,7 +91,7 @@ def copy(source: Path, target: Path) -> Contents:
         db.execute("BEGIN")
         refuse_newer(db, source)
         rows = _count(db, source)
-        with contextlib.closing(sqlite3.connect(target, isolation_level=None)) as out, translating(target):
+        with translating(target), contextlib.closing(sqlite3.connect(target, isolation_level=None)) as out:
             out.execute("PRAGMA synchronous = OFF")  # it is synced as a whole, below
             db.conn.backup(out, pages=PAGES)
             # Out of WAL: a copy is one file, and reading it makes no others.

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import socket
 import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from ari_app.service import ServiceManager
-
-UNITS = Path(__file__).parent.parent.parent / "scripts" / "deploy"
+from tests.support.locked_in import UNITS, locked_in, missing, of_unit
 
 
 class StoppedError(Exception):
@@ -103,3 +104,41 @@ def test_the_units_are_valid_and_lock_the_service_in(tmp_path: Path) -> None:
         command = ["systemd-analyze", "verify", "--man=no", *map(str, sorted(tmp_path.glob("*.service")))]
         result = subprocess.run(command, capture_output=True, text=True, check=False)
         assert (result.returncode, result.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "pause"),
+    [
+        pytest.param("exited", "1", "2\n", id="it refused to start"),
+        pytest.param("exited", "0", "", id="it was stopped"),
+        pytest.param("killed", "KILL", "", id="it was killed"),
+        pytest.param("dumped", "ABRT", "", id="the watchdog ended it"),
+    ],
+)
+def test_only_one_that_ended_by_itself_is_waited_for_before_it_is_started_again(
+    tmp_path: Path, code: str, status: str, pause: str
+) -> None:
+    sleep = tmp_path / "sleep"
+    sleep.write_text('#!/bin/sh\necho "$@"\n', encoding="utf-8")
+    sleep.chmod(0o755)
+    (line,) = of_unit((UNITS / "ringback.service").read_text(encoding="utf-8"))["ExecStopPost"]
+    command = shlex.split(line.replace("$$", "$"))  # systemd.service(5): "$$" is a dollar sign
+    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin", "EXIT_CODE": code, "EXIT_STATUS": status}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == pause
+
+
+@pytest.mark.skipif(missing() is not None, reason=f"it takes {missing()}")
+@pytest.mark.parametrize("unit", ["ringback.service", "ringback-pbx.service"])
+def test_what_a_unit_forbids_fails_and_does_not_kill(unit: str) -> None:
+    """What our libraries try at their start is more than what we need; a signal would end us with no word said."""
+    forbidden = "import os; os.sched_setaffinity(0, {0})"
+    done = subprocess.run(locked_in(unit, sys.executable, "-c", forbidden), capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (1, "PermissionError: [Errno 1] Operation not permitted")
+
+
+@pytest.mark.skipif(missing() is not None, reason=f"it takes {missing()}")
+def test_under_the_units_filter_the_nightly_copy_can_stand_back() -> None:
+    lower = "import os; os.setpriority(os.PRIO_PROCESS, 0, 10); print(os.getpriority(os.PRIO_PROCESS, 0))"
+    words = locked_in("ringback.service", sys.executable, "-c", lower)
+    assert subprocess.run(words, capture_output=True, text=True, check=True).stdout == "10\n"

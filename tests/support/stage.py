@@ -312,13 +312,14 @@ class Stage:
         environment: Mapping[str, str] | None = None,
         smsc: int | None = None,
         own_smsc: bool = True,
+        launch: Callable[..., list[str]] | None = None,
         **words: object,
     ) -> None:
         """``settings_text``: the YAML, with ``{smpp_port}`` and the like in it; ``words`` are further ones. ``carrier``: the
         trunk leads to every phone by its number, and not to one that listens where the trunk leads. ``mail``: how the mail
         server wants to be spoken to. ``environment``: of Ringback, besides ours. ``smsc``: the port of the SMSC, where
         something stands between and the settings lead there. ``own_smsc``: whether Ringback binds at our SMSC, and not at
-        one of somebody else's."""
+        one of somebody else's. ``launch``: what a command of Ringback is started by, given that command."""
         self.folder = folder
         self.ports = {
             "smpp_port": free_port(),
@@ -340,6 +341,7 @@ class Stage:
         self.settings: Settings = load(self.path)
         self.smsc = Smsc(self.ports["smpp_port"])
         self._own_smsc = own_smsc
+        self._launch = launch or _as_it_is
         self.mailbox = Mailbox()
         self._mail_server = mail or MailServer()
         self._mail: Controller | None = None
@@ -378,8 +380,7 @@ class Stage:
         with self.log_path.open("ab") as log:
             self._log_from = log.tell()
             self.process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                *("-m", "ari_app", "run"),
+                *self._launch(sys.executable, "-m", "ari_app", "run"),
                 env=self.environment,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
@@ -526,8 +527,7 @@ class Stage:
     async def ringback(self, *words: str) -> tuple[int, str]:
         """The command's exit status and what it printed."""
         process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            *("-m", "ari_app", *words),
+            *self._launch(sys.executable, "-m", "ari_app", *words),
             env=self.environment,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
@@ -553,6 +553,10 @@ async def running_stage(
         await stage.stop()
         if not os.environ.get("RINGBACK_KEEP_STAGE"):
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _as_it_is(*command: str) -> list[str]:
+    return list(command)
 
 
 def _plus(address: str) -> str:

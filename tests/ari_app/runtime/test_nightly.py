@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import threading
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, time, timedelta
@@ -137,6 +138,36 @@ async def test_a_folder_that_cannot_be_looked_into_is_told(
     async with running(nightly):
         await asyncio.wait_for(clock.over.wait(), 60)
     assert nightly.detail == "the last backup failed: Permission denied"
+
+
+async def test_where_it_may_not_stand_back_it_copies_all_the_same(
+    books: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def forbidden(*_: int) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "setpriority", forbidden)
+    clock = Nights(NIGHT + timedelta(minutes=30))
+    nightly = NightlyBackup(books, plan(tmp_path), clock)
+    async with running(nightly):
+        await asyncio.wait_for(clock.over.wait(), 60)
+    assert len(taken(tmp_path)) == 1
+    assert nightly.ok
+
+
+async def test_what_the_system_refuses_in_the_middle_is_a_failure_as_any_other(
+    books: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(backup, "prune", refused)
+    clock = Nights(NIGHT + timedelta(minutes=30))
+    nightly = NightlyBackup(books, plan(tmp_path), clock)
+    async with running(nightly):
+        await asyncio.wait_for(clock.over.wait(), 60)
+    assert not nightly.ok
+    assert nightly.detail == "the last backup failed: [Errno 1] Operation not permitted"
 
 
 async def test_a_newest_copy_that_is_old_is_told(books: Path, tmp_path: Path) -> None:
