@@ -35,6 +35,8 @@ FOLD_EVERY = 251
 the same step."""
 LONGEST_LOG = 8_000
 """Pages of the log, 32 MB, from which on the writing waits until it is folded."""
+FOLD_PATIENCE = 0.1
+"""Seconds for which the writing may be held up by readers of the log that is to be begun anew."""
 PRIVATE = 0o600
 """The books hold what people said: they are for nobody else on the machine. SQLite gives its side files the same mode."""
 
@@ -284,9 +286,16 @@ class _Folder:
                 return
             # What cannot be folded now is folded another time; a disk that fails is met, and told, by the next who writes.
             with contextlib.suppress(sqlite3.Error, StoreError), contextlib.closing(connect(self._path)) as db:
-                _, pages, _ = db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-                if pages > LONGEST_LOG:
-                    db.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()
+                _fold(db)
+
+
+def _fold(db: Database) -> None:
+    """Fold the log, and begin a long one anew, unless somebody still reads in it: a copy of the books may do so for minutes."""
+    _, pages, folded = db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+    if folded == pages > LONGEST_LOG:
+        # It takes the lock of the writing, and only then waits for the readers.
+        db.execute(f"PRAGMA busy_timeout = {FOLD_PATIENCE * 1000:.0f}")
+        db.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()
 
 
 _Waiting = tuple[Job[Any], "asyncio.Future[Any]"]
