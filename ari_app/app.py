@@ -37,6 +37,7 @@ from ari_app.reloading import reload
 from ari_app.runtime.dispatcher import Dispatcher
 from ari_app.runtime.nightly import NightlyBackup
 from ari_app.runtime.recorder import Listener, PolicyInForce, Record, Recorded, Recorder
+from ari_app.runtime.soundness import Soundness
 from ari_app.runtime.timer_loop import TimerLoop
 from ari_app.service import ServiceManager
 from ari_app.settings.loading import Settings
@@ -70,6 +71,7 @@ class Application:
         self._depths: Mapping[tuple[str, str], int] = {}
         self._watch: Watch | None = None
         self._backups: NightlyBackup | None = None
+        self._soundness: Soundness | None = None
         self._catch_up: CatchUp | None = None
         self._mute: str | None = None
         self.ready = asyncio.Event()
@@ -85,6 +87,7 @@ class Application:
             path, plan = database_path(settings), backup_plan(settings)
             open_books(path, plan.folder, clock.now())
             self._backups = NightlyBackup(path, plan, clock)
+            self._soundness = Soundness(path)
             async with ThreadedStore(path) as store:
                 in_force = PolicyInForce(settings.policy, settings.document.model_dump_json(exclude_unset=True))
                 recorder = Recorder(store, clock, in_force)
@@ -169,6 +172,7 @@ class Application:
         speaking: Coroutine[Any, Any, NoReturn],
     ) -> None:
         assert self._backups is not None
+        assert self._soundness is not None
         manager = ServiceManager()
         async with asyncio.TaskGroup() as group:
             running = [
@@ -178,6 +182,7 @@ class Application:
                 group.create_task(self._keep_house(recorder), name="housekeeping"),
                 group.create_task(manager.stay_alive(self._clock), name="watchdog"),
                 group.create_task(self._backups.run(), name="backups"),
+                group.create_task(self._soundness.run(), name="soundness"),
                 group.create_task(doubts.run(), name="doubts"),
                 group.create_task(self._speak(speaking), name="voice"),
             ]
@@ -234,7 +239,7 @@ class Application:
         free = shutil.disk_usage(self._settings.data_folder).free
         pbx = supervisor if self._watch is None else self._watch.supervisor
         parts = [
-            Component("database", recorder.healthy, "written" if recorder.healthy else "cannot be written"),
+            _database(recorder, self._soundness),
             Component("disk", free > LOW_DISK_OCTETS, f"{free / 1e9:.1f} GB free"),
             Component(
                 "asterisk",
@@ -256,6 +261,15 @@ class Application:
         if self._backups is not None:
             parts.append(Component("backup", self._backups.ok, self._backups.detail, needed=False))
         return parts
+
+
+def _database(recorder: Recorder, soundness: Soundness | None) -> Component:
+    damage = None if soundness is None else soundness.trouble
+    return Component(
+        "database",
+        recorder.healthy and damage is None,
+        damage or ("written" if recorder.healthy else "cannot be written"),
+    )
 
 
 async def _tidy(recorder: Recorder, now: datetime) -> Mapping[tuple[str, str], int]:

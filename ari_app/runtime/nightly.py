@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
-import threading
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 import structlog
 
 from ari_app.clock import Clock
 from ari_app.errors import StoreError
+from ari_app.runtime.beside import beside
 from ari_app.store import backup
 from ari_app.store.backup import Backup, Contents
 
 log = structlog.get_logger("backup")
-
-T = TypeVar("T")
 
 LOOK_SECONDS = 30.0
 """Between two looks at the clock, which may jump."""
@@ -31,8 +25,6 @@ AGAIN = timedelta(hours=1)
 """After a failure."""
 STALE = timedelta(hours=36)
 """A newest backup older than this is told to persons."""
-NICE = 10
-"""How far the copying stands back behind calls, as nice(1) counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +89,7 @@ class NightlyBackup:
 
     async def _take(self, at: datetime) -> None:
         try:
-            taken, contents = await _beside(partial(_take, self._path, self._plan, at))
+            taken, contents = await beside(partial(_take, self._path, self._plan, at), "ringback-backup")
         except (StoreError, OSError) as error:
             self._trouble = str(error)
             self._not_before = at + AGAIN
@@ -115,34 +107,6 @@ def next_time(after: datetime, hour: time, zone: ZoneInfo) -> datetime:
         if moment > after:
             return moment
         day += timedelta(days=1)
-
-
-async def _beside(job: Callable[[], T]) -> T:
-    """Run ``job`` on a thread of its own, which stands back behind all others and does not keep the process from ending."""
-    loop = asyncio.get_running_loop()
-    done: asyncio.Future[T] = loop.create_future()
-
-    def settle(result: T | None, error: BaseException | None) -> None:
-        if done.cancelled():
-            return
-        if error is not None:
-            done.set_exception(error)
-        else:
-            done.set_result(result)  # type: ignore[arg-type]
-
-    def run() -> None:
-        result, trouble = None, None
-        with contextlib.suppress(OSError):  # a sandbox may forbid it: better a copy that does not stand back than none
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)  # on Linux, of this thread alone
-        try:
-            result = job()
-        except BaseException as error:  # noqa: BLE001 - it is handed to the caller
-            trouble = error
-        with contextlib.suppress(RuntimeError):  # the loop is closed: whoever waited is gone
-            loop.call_soon_threadsafe(settle, result, trouble)
-
-    threading.Thread(target=run, name="ringback-backup", daemon=True).start()
-    return await done
 
 
 def _take(path: Path, plan: BackupPlan, at: datetime) -> tuple[Backup, Contents]:

@@ -37,6 +37,8 @@ LONGEST_LOG = 8_000
 """Pages of the log, 32 MB, from which on the writing waits until it is folded."""
 FOLD_PATIENCE = 0.1
 """Seconds for which the writing may be held up by readers of the log that is to be begun anew."""
+READ_AT_START = 200_000_000
+"""Octets up to which the books are read to their last page before anything else is done: two seconds of a slow disk."""
 PRIVATE = 0o600
 """The books hold what people said: they are for nobody else on the machine. SQLite gives its side files the same mode."""
 
@@ -75,6 +77,7 @@ def connect(path: Path, *, readonly: bool = False) -> Database:
 
 def prepare(path: Path, before_upgrade: Callable[[], object] | None = None) -> None:
     """Make the file and bring its tables up to date. before_upgrade: keeps the books as they are, before tables change.
+    Large books are then still to be read (``read_at_start``, ``require_sound``).
 
     Raises StoreUnavailableError, StoreDamagedError, StoreVersionError; the file is then as it was.
     """
@@ -89,7 +92,8 @@ def prepare(path: Path, before_upgrade: Callable[[], object] | None = None) -> N
         raise StoreDamagedError(str(path), f"the file is empty: {RESTORE}")
     # Read-only first: one who may write folds the log into the file when he leaves, and a damaged file is evidence.
     with contextlib.closing(connect(path, readonly=True)) as db, translating(path):
-        _refuse_unsound(db, path)
+        if read_at_start(path):
+            _refuse_unsound(db, path)
         refuse_newer(db, path)
         upgrade = bool(migrations.pending(db))
     if upgrade and before_upgrade is not None:
@@ -100,6 +104,11 @@ def prepare(path: Path, before_upgrade: Callable[[], object] | None = None) -> N
         refuse_newer(db, path)
         migrations.apply(db)
         db.execute("COMMIT")
+
+
+def read_at_start(path: Path) -> bool:
+    """Whether ``prepare`` reads these books whole; of larger ones it reads what they are made of, the tables' names."""
+    return path.stat().st_size <= READ_AT_START
 
 
 def _make(path: Path) -> None:

@@ -25,9 +25,9 @@ from ari_app.notify.gateways import GatewayOptionsError
 from ari_app.recovery.values import Channel, ConsentState
 from ari_app.settings.loading import Settings
 from ari_app.store import outbox, people, receipts
-from ari_app.store.db import Database, reading
+from ari_app.store.db import Database, prepare, reading
 from tests.support import office
-from tests.support.books import CALLER, DIALLED, NOON, Books
+from tests.support.books import CALLER, DIALLED, NOON, Books, damage_far_from_the_tables
 from tests.support.ports import free_port
 from tests.support.stage import SMPP_PASSWORD, Smsc
 from tests.support.waiting import until
@@ -196,6 +196,21 @@ async def test_health_turns_red_while_nothing_happens_when_the_books_cannot_be_w
         holder.execute("ROLLBACK")
         holder.close()
         await database_is(True)
+
+
+async def test_damage_in_large_books_is_told_while_calls_are_served(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = brokerage(tmp_path, free_port())
+    prepare(database_path(settings))
+    damage_far_from_the_tables(database_path(settings))
+    monkeypatch.setattr("ari_app.store.db.READ_AT_START", 0)
+    async with running(settings) as one, asyncio.timeout(15):
+        while (await one.parts())["database"]:
+            pass
+        _, status = await one.ask("GET", "/status")
+        (detail,) = [part["detail"] for part in status["components"] if part["name"] == "database"]
+        assert "'ringback restore' puts the last good backup in its place" in detail
 
 
 @pytest.mark.parametrize(

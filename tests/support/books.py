@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import sqlite3
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -128,3 +131,17 @@ def missed(call_id: str = "call-1", caller: E164 | None = CALLER, at: datetime =
 def texted(body: str, at: datetime = NOON, source: str = "1", sender: str = CALLER) -> TextReceived:
     """A person texts the brokerage."""
     return TextReceived(at=at, source_id=f"sms:{source}", sender=sender, recipient=DIALLED, body=body, office="miami")
+
+
+def damage_far_from_the_tables(path: Path) -> None:
+    """A page of names is noise, as a failing disk leaves it: nothing that a start reads."""
+    mark = b"A name that stands in the books and nowhere else. "
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        rows = [(f"+1305556{n:04}", mark.decode() * 10) for n in range(100)]
+        db.executemany("INSERT INTO people (number, name) VALUES (?, ?)", rows)
+        db.commit()
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    with path.open("r+b") as file:
+        page = file.read().index(mark) // 4096
+        file.seek(page * 4096)
+        file.write(os.urandom(4096))

@@ -11,8 +11,9 @@ import pytest
 from sqlite_utils import Migrations
 
 from ari_app.errors import StoreDamagedError, StoreError, StoreUnavailableError, StoreVersionError
-from ari_app.store import schema
+from ari_app.store import db, schema
 from ari_app.store.db import InlineStore, prepare, reading, require_sound, restoring
+from tests.support.books import damage_far_from_the_tables
 from tests.support.programs import beside, run_program
 
 NOBODY = 65534
@@ -156,6 +157,23 @@ def test_a_damaged_database_is_refused_at_the_start(tmp_path: Path) -> None:
             look()
 
 
+def test_of_large_books_the_start_reads_what_they_are_made_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "books.db"
+    prepare(path)
+    damage_far_from_the_tables(path)
+    with pytest.raises(StoreDamagedError, match="ringback restore"):
+        prepare(path)
+    monkeypatch.setattr(db, "READ_AT_START", path.stat().st_size - 1)
+    prepare(path)
+    with pytest.raises(StoreDamagedError, match="ringback restore"):
+        require_sound(path)
+    with path.open("r+b") as file:
+        file.seek(100)  # behind the header, the first page holds the tables' names
+        file.write(os.urandom(4096 - 100))
+    with pytest.raises(StoreDamagedError, match="ringback restore"):
+        prepare(path)
+
+
 def test_books_of_a_newer_version_are_refused_and_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "books.db"
     prepare(path)
@@ -182,7 +200,7 @@ def test_books_of_a_newer_version_are_refused_and_left_alone(tmp_path: Path) -> 
 DIES_IN_A_MIGRATION = """
 import os, sys
 from pathlib import Path
-from ari_app.store import schema
+from ari_app.store import db, schema
 from ari_app.store.db import prepare
 
 @schema.migrations(name="9999_dies")
