@@ -1,4 +1,4 @@
-"""``ringback backup`` and ``restore``."""
+"""``ringback backup``, ``restore`` and ``downgrade``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ari_app.runtime.recorder import PolicyInForce
 from ari_app.runtime.restoring import Restored, make_fit
 from ari_app.store import backup as copies
 from ari_app.store.backup import Backup, Contents
-from ari_app.store.db import prepare, restoring
+from ari_app.store.db import changes, go_back, prepare, restoring
 from ari_app.store.salvage import salvage
 
 
@@ -109,6 +109,45 @@ def restore(cli: Cli, file: Path | None, as_json: bool) -> None:
         click.echo(f"passed over: {error}", err=True)
     for line in _story(cli, taken, contents, kept, at, done, complete=saved.complete):
         click.echo(line)
+
+
+@click.command()
+@click.option("--to", "name", help="The newest change that stays: its name, or the number that it begins with.")
+@as_json
+@pass_cli
+def downgrade(cli: Cli, name: str | None, as_json: bool) -> None:
+    """Make the tables again what an older Ringback knows, before that one is installed; nothing in them is lost.
+
+    Without --to it only lists the changes that the tables have had. A backup is taken first. Ringback must not be running.
+    """
+    settings = cli.settings
+    path = database_path(settings)
+    if not path.exists():
+        raise NotDoneError(f"there are no books yet at {path}")
+    done = changes(path)
+    if name is None:
+        _show_changes(done, as_json=as_json)
+        return
+    to = next((one for one in done if name in (one, one.partition("_")[0])), name)
+    with exclusive(settings.data_folder):
+        taken, _ = copies.take(path, backup_plan(settings).folder, SystemClock().now())
+        undone = go_back(path, to)
+    if as_json:
+        print_json({"schema": to, "undone": undone, "backup": str(taken.path)})
+        return
+    click.echo(f"the books of before: {taken.path}")
+    click.echo(f"taken back: {', '.join(undone)}" if undone else "nothing was to be taken back")
+    click.echo(
+        f"now install the Ringback whose newest change is {to}; this one would change the tables again at its start"
+    )
+
+
+def _show_changes(done: list[str], *, as_json: bool) -> None:
+    if as_json:
+        print_json(done)
+        return
+    for one in done:
+        click.echo(one)
 
 
 def _finish(path: Path) -> None:

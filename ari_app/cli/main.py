@@ -9,7 +9,7 @@ import click
 
 from ari_app.cli.attach_command import attach
 from ari_app.cli.audit_command import audit_command
-from ari_app.cli.backup_commands import backup, restore
+from ari_app.cli.backup_commands import backup, downgrade, restore
 from ari_app.cli.context import Cli
 from ari_app.cli.doctor_command import doctor
 from ari_app.cli.failures import sentences
@@ -80,6 +80,7 @@ for command in (
     outbox,
     backup,
     restore,
+    downgrade,
     audit_command,
     doctor,
     attach,

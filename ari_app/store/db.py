@@ -21,7 +21,7 @@ from sqlite_utils import Database as Database  # the handle that jobs are given
 
 from ari_app.errors import StoreDamagedError, StoreError, StoreUnavailableError, StoreVersionError
 from ari_app.store.faults import RESTORE, translated
-from ari_app.store.schema import migrations
+from ari_app.store.schema import BACK, migrations
 
 T = TypeVar("T")
 Job = Callable[[Database], T]
@@ -106,6 +106,38 @@ def prepare(path: Path, before_upgrade: Callable[[], object] | None = None) -> N
         db.execute("COMMIT")
 
 
+def go_back(path: Path, to: str) -> list[str]:
+    """Make the tables what they were for the release whose newest migration is ``to``; the books keep what they hold. The
+    migrations that were taken back, the newest first.
+
+    Raises StoreUnavailableError, StoreDamagedError, StoreVersionError; the file is then as it was.
+    """
+    _refuse_half_restored(path)
+    with contextlib.closing(connect(path)) as db, translating(path):
+        db.execute("BEGIN IMMEDIATE")
+        refuse_newer(db, path)
+        done = [each.name for each in migrations.applied(db)]
+        if to not in done:
+            raise StoreVersionError(str(path), f"not changed by {to}", f"these are: {', '.join(done)}")
+        newer = list(reversed(done[done.index(to) + 1 :]))
+        for name in newer:
+            if name not in BACK:
+                raise StoreVersionError(str(path), f"changed by {name} for good", "go back with 'ringback restore'")
+            for statement in BACK[name]:
+                db.execute(statement)
+            db.table(migrations.migrations_table).delete_where(
+                "migration_set = ? AND name = ?", [migrations.name, name]
+            )
+        db.execute("COMMIT")
+    return newer
+
+
+def changes(path: Path) -> list[str]:
+    """The migrations that the tables have had, the oldest first. Raises StoreUnavailableError, StoreDamagedError."""
+    with contextlib.closing(connect(path, readonly=True)) as db, translating(path):
+        return [each.name for each in migrations.applied(db)]
+
+
 def read_at_start(path: Path) -> bool:
     """Whether ``prepare`` reads these books whole; of larger ones it reads what they are made of, the tables' names."""
     return path.stat().st_size <= READ_AT_START
@@ -177,9 +209,8 @@ def refuse_newer(db: Database, path: Path) -> None:
     unknown = [done.name for done in migrations.applied(db) if done.name not in _known_migrations()]
     if unknown:
         found = f"written by a newer Ringback ({unknown[-1]})"
-        raise StoreVersionError(
-            str(path), found, "install that one, or go back with 'ringback restore' to a backup of before"
-        )
+        mend = "install that one, whose 'ringback downgrade' leads back here, or 'ringback restore' a backup of before"
+        raise StoreVersionError(str(path), found, mend)
 
 
 def _known_migrations() -> set[str]:

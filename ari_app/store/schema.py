@@ -201,3 +201,9 @@ def _answers(db: Database) -> None:
         CREATE INDEX answers_by_caller ON events (json_extract(body, '$.caller'), at) WHERE type = 'CallAnswered';
         """
     )
+
+
+BACK: dict[str, tuple[str, ...]] = {
+    "0002_answers": ("DROP INDEX answers_by_caller",),
+}
+"""By migration: the statements after which the tables are as before it, and hold all that the release before could know."""

@@ -399,3 +399,23 @@ def test_what_restore_tells_of_an_opt_out_is_who_asked_for_it(told: Ringback, tm
     )
     assert told.json("restore")["opt_outs_saved"] == 1
     assert query(path, f"SELECT source FROM consent WHERE number = '{OTHER}'")[0] == ("agent:restore",)
+
+
+def test_the_way_back_to_an_older_ringback_loses_nothing_and_is_copied_before(told: Ringback, path: Path) -> None:
+    newest = told.json("downgrade")
+    assert newest[0] == "0001_books"
+    leads = told.json("leads")
+    with exclusive(path.parent):
+        assert "another Ringback runs" in told("downgrade", "--to", "0001").output
+    assert told.json("downgrade") == newest
+
+    done = told.json("downgrade", "--to", "0001")
+    assert done["schema"] == "0001_books"
+    assert done["undone"] == newest[:0:-1]
+    assert told.json("downgrade") == ["0001_books"]
+    assert query(path, "SELECT count(*) FROM leads") == [(len(leads),)]
+    assert backup.inspect(Path(done["backup"])).schema == newest[-1]
+    assert "this one would change the tables again" in told("downgrade", "--to", "0001_books").output
+    refused = told("downgrade", "--to", "0042")
+    assert refused.exit_code == 1
+    assert "not changed by 0042: these are: 0001_books" in refused.output

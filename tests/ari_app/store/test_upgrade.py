@@ -23,7 +23,7 @@ from ari_app.settings.compiling import compile_policy
 from ari_app.settings.document import Document
 from ari_app.store import backup, journal, outbox, reports, schema
 from ari_app.store.backup import open_books
-from ari_app.store.db import InlineStore, prepare, reading
+from ari_app.store.db import InlineStore, go_back, prepare, reading
 from ari_app.store.replay import rebuild
 from tests.support.books import NOON, Books, StandingClock, texted
 
@@ -159,3 +159,85 @@ def test_an_upgrade_without_its_copy_does_not_happen(tmp_path: Path, monkeypatch
     with pytest.raises(OSError, match="backups"):
         open_books(path, tmp_path / "backups", NOON)
     assert path.read_bytes() == before
+
+
+# -------------------------------------------------------------------------------------------------------------- the way back
+def contents(path: Path) -> dict[str, list[tuple[object, ...]]]:
+    """All rows of all tables, except which migrations there were."""
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        names = [row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        return {
+            name: db.execute(f'SELECT * FROM "{name}"').fetchall() for name in names if name != "_sqlite_migrations"
+        }
+
+
+async def test_books_of_this_release_become_those_of_the_first_one_and_lose_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = StandingClock(NOON + timedelta(hours=1))
+
+    async def another_miss(call: str, number: str) -> None:
+        """As the release does that runs now."""
+        books = Books(tmp_path, clock=clock)
+        await books.miss(call, e164(number))
+        books.close()
+
+    old = Books(tmp_path)
+    old.close()
+    old.path.unlink()
+    path = of_the_first_release(old.path)
+    await another_miss("call-4", "+13055550145")
+    upgraded, before = tables(path), contents(path)
+
+    assert go_back(path, "0001_books") == [each.name for each in schema.migrations._migrations[:0:-1]]
+    assert contents(path) == before
+    assert tables(path) == tables(of_the_first_release(tmp_path / "first.db"))
+    with monkeypatch.context() as first_release:
+        first_release.setattr("ari_app.store.db.migrations", only("0001_books"))
+        await another_miss("call-5", "+13055550146")
+    assert tables(path) == tables(tmp_path / "first.db")
+    before = contents(path)
+
+    await another_miss("call-6", "+13055550147")
+    assert tables(path) == upgraded
+    after = contents(path)
+    assert after["events"][: len(before["events"])] == before["events"]
+    with reading(path) as db:
+        assert [row.lead.number for row in reports.leads(db, limit=3)] == [f"+1305555014{n}" for n in (7, 6, 5)]
+        assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+@pytest.mark.parametrize("kept", range(1, len(schema.migrations._migrations)))
+def test_each_change_of_the_tables_has_its_way_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept: int) -> None:
+    names = [each.name for each in schema.migrations._migrations]
+    path = tmp_path / "books.db"
+    prepare(path)
+    assert go_back(path, names[kept - 1]) == names[: kept - 1 : -1]
+    monkeypatch.setattr("ari_app.store.db.migrations", only(*names[:kept]))
+    prepare(tmp_path / "then.db")
+    assert tables(path) == tables(tmp_path / "then.db")
+    assert go_back(path, names[kept - 1]) == [], "it is there already"
+
+
+def test_a_way_back_that_does_not_exist_is_refused_and_nothing_is_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "books.db"
+    prepare(path)
+    with pytest.raises(StoreVersionError, match=r"not changed by 0042_wonders: these are: 0001_books"):
+        go_back(path, "0042_wonders")
+    monkeypatch.setattr("ari_app.store.db.migrations", with_a_later_one())
+    prepare(path)
+    before = tables(path)
+    with pytest.raises(StoreVersionError, match=r"changed by 9999_next for good: go back with 'ringback restore'"):
+        go_back(path, "0001_books")
+    assert tables(path) == before
+    monkeypatch.setitem(schema.BACK, "9999_next", ("DROP TABLE nothing",))
+    with pytest.raises(sqlite3.OperationalError):
+        go_back(path, "0001_books")
+    monkeypatch.setitem(schema.BACK, "9999_next", ("ALTER TABLE people DROP COLUMN language",))
+    monkeypatch.setitem(schema.BACK, "0002_answers", ("DROP TABLE nothing",))
+    with pytest.raises(sqlite3.OperationalError):
+        go_back(path, "0001_books")
+    assert tables(path) == before, "not even the first step of two"
+    prepare(path)
