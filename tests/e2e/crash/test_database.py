@@ -125,8 +125,19 @@ async def test_a_lock_that_somebody_else_holds_delays_and_loses_nothing() -> Non
 
 
 async def test_a_full_disk_stops_nothing_that_rings_and_loses_nothing_that_was_promised() -> None:
-    async with stage_on_a_small_disk() as stage, stage.desk_phone("101") as desk, stage.mobile(BEFORE) as caller:
-        with disk_full(stage):
+    async with stage_on_a_small_disk() as stage:
+        await loses_nothing(stage, disk_full(stage))
+
+
+async def test_books_that_become_read_only_stop_nothing_that_rings_and_lose_nothing_that_was_promised() -> None:
+    async with running_stage() as stage:
+        await loses_nothing(stage, read_only(stage))
+
+
+async def loses_nothing(stage: Stage, trouble: contextlib.AbstractContextManager[None]) -> None:
+    """A call and a text come while nothing can be written; both are in the books when that is over, and answered once."""
+    async with stage.desk_phone("101") as desk, stage.mobile(BEFORE) as caller:
+        with trouble:
             answer = await stage.smsc.offer(AFTER, "+" + MAIN, "I want to sell")
             assert answer != 0, "not acknowledged: the SMSC keeps it"
             caller.call(stage.dial(LISTING))
@@ -195,3 +206,18 @@ def disk_full(stage: Stage) -> Iterator[None]:
     finally:
         filler.unlink(missing_ok=True)
         reader.close()
+
+
+@contextlib.contextmanager
+def read_only(stage: Stage) -> Iterator[None]:
+    """While the block runs nothing can be written into the books, not even by who has opened them, as on a disk that the kernel
+    has made read-only after an error. The block does not begin where the file system cannot do that."""
+    path = database_path(stage.settings)
+    files = [str(path), str(path.with_name(f"{path.name}-wal"))]
+    done = subprocess.run(["chattr", "+i", *files], capture_output=True, text=True, check=False)
+    try:
+        if done.returncode != 0:
+            pytest.skip(f"this machine cannot make a file immutable: {done.stderr.strip()}")
+        yield
+    finally:
+        subprocess.run(["chattr", "-i", *files], capture_output=True, check=done.returncode == 0)
