@@ -229,7 +229,7 @@ async def _event_log(settings: Settings) -> EventLog | Finding:
     try:
         return await asyncio.to_thread(EventLog, path)
     except OSError as error:
-        mend = "let Ringback's account read it: usermod -aG asterisk ringback, and start Ringback anew"
+        mend = "let Ringback's account read it: the three lines with setfacl in docs/attach.md"
         return Finding("event log", Grade.FAILURE, f"{path}: {error.strerror or error}", mend)
 
 

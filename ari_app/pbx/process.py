@@ -149,7 +149,8 @@ class AsteriskProcess:
         environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", "HOME": str(self._folders.lib)}
         if "TZ" in os.environ:
             environment["TZ"] = os.environ["TZ"]
-        with self._folders.console.open("wb") as console:
+        with self._folders.console.open("ab") as console:  # appending: it may be cut short while Asterisk writes
+            console.truncate(0)
             return subprocess.Popen(
                 command,
                 cwd=self._folders.base,

@@ -80,7 +80,7 @@ async def test_an_event_log_that_is_not_written_or_cannot_be_read_is_a_failure(p
     assert "cel_custom.conf" in findings["event log"]["mend"]
     code, findings = await attach(pbx, tmp_path, WITH_ARI.replace("{cel}", str(tmp_path)))
     assert (code, findings["event log"]["grade"]) == (2, "failure")
-    assert "usermod" in findings["event log"]["mend"]
+    assert "setfacl" in findings["event log"]["mend"]
 
 
 async def test_a_phone_rings_only_when_it_is_asked_for(pbx: ForeignPbx, tmp_path: Path) -> None:
