@@ -305,8 +305,9 @@ class Facts:
 
     kind: of the person's number. blocked: by the block list or marked in the people list.
     text_window_until: end of the time in which no further text-back may go, None when there is none.
-    callbacks, replies: to this number in the last 24 h. contacts_alike, contacts: texts and callbacks that were ordered in the
-    last hour, to numbers with the same first digits and to all. contact_opens: end of the quiet hours; None outside of them.
+    callbacks, replies: to this number in the last 24 h. contacts_alike, contacts: texts, replies and callbacks that were
+    ordered in the last hour, to numbers with the same first digits and to all. contact_opens: end of the quiet hours; None
+    outside of them.
     never_contact_time: quiet hours of the number's possible zones never end together.
     agent: whose turn it is. name, email: from the people list.
     gateway: for texts to the number, None without a route. may_call_back: callbacks may go there.

@@ -105,11 +105,20 @@ def may_call_back(
 
 
 def may_reply(facts: Facts, policy: Policy, rule: str) -> Ruling:
-    """An automatic reply to a text, under ``rule`` (REV-04, -08, -09). Loops with other machines end at the daily limit."""
+    """An automatic reply to a text, under ``rule`` (REV-04, -08, -09). Its sender can be forged as a caller id can.
+
+    Quiet hours and a no do not bar it; loops with other machines end at the daily limit.
+    """
+    barred = _bar(facts)
+    if barred is not None:
+        return barred
     if facts.gateway is None:
         return Refuse("GEO-07", "no text route leads to this destination")
     if facts.replies >= policy.text_rules.replies_per_day:
         return Refuse("FRQ-06", f"{facts.replies} automatic replies to this number in the last 24 hours")
+    too_many = _too_many(facts, policy)
+    if too_many is not None:
+        return too_many
     return Allow(rule, "an answer to the person's own text")
 
 
@@ -138,7 +147,7 @@ def _bar(facts: Facts) -> Refuse | None:
 
 
 def _too_many(facts: Facts, policy: Policy) -> Refuse | None:
-    """Caller ids can be forged: nobody may turn us on a neighbourhood, or run up a bill."""
+    """Caller ids and senders can be forged: nobody may turn us on a neighbourhood, or run up a bill."""
     limits = policy.limits
     if facts.contacts_alike >= limits.alike_per_hour:
         why = f"{facts.contacts_alike} contacts in an hour to numbers like this one; {limits.alike_per_hour} allowed"

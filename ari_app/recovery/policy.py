@@ -213,7 +213,10 @@ class QuietAnswer(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much goes out on the word of a caller id, which anybody can forge (ABU-01, ABU-02). Texts and callbacks together."""
+    """How much goes out on the word of a caller id or a text's sender, which anybody can forge (ABU-01, ABU-02).
+
+    Texts, automatic replies and callbacks together.
+    """
 
     per_hour: int
     alike_per_hour: int

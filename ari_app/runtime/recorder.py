@@ -278,11 +278,9 @@ class Recorder:
 
 
 def _approached(effects: tuple[Effect, ...]) -> Iterator[E164]:
-    """Whom we contact on the word of a caller id: answers to a person's own text are none of these."""
+    """Whom we contact on the word of a caller id, or of a text's sender: both can be forged."""
     for effect in effects:
-        if isinstance(effect, PlaceCallback) or (
-            isinstance(effect, SendText) and effect.purpose is TextPurpose.TEXT_BACK
-        ):
+        if isinstance(effect, PlaceCallback | SendText):
             yield effect.to
 
 

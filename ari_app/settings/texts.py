@@ -148,7 +148,10 @@ class TextRouteSection(Section):
 
 
 class LimitsSection(Section):
-    """How much goes out on the word of a caller id, which anybody can forge. Texts and callbacks together, in an hour."""
+    """How much goes out on the word of a caller id or a text's sender, which anybody can forge.
+
+    Texts, automatic replies and callbacks together, in an hour.
+    """
 
     per_hour: int = Field(default=300, ge=1)
     """To all numbers (ABU-02)."""

@@ -144,6 +144,7 @@ def test_as_many_callbacks_a_day_as_the_settings_allow() -> None:
         (replace(FREE, replies=4), None),
         (replace(FREE, replies=5), ("refuse", "FRQ-06")),
         (replace(FREE, gateway=None), ("refuse", "GEO-07")),
+        *BARRED,
     ],
 )
 def test_an_answer_to_the_persons_own_text_goes_out_at_any_hour_until_two_machines_would_talk(
@@ -194,3 +195,6 @@ def test_forged_caller_ids_cannot_turn_us_on_a_neighbourhood(
     call = seen(may_call_back(facts, limited, START, notice_heard=True, pressed_one_at=START))
     assert text == (expected if isinstance(expected, tuple) else ("allow", "CNS-01"))
     assert call == (expected if isinstance(expected, tuple) else ("allow", "CNS-02"))
+    for rule in ("REV-04", "REV-08", "REV-09"):
+        reply = seen(may_reply(facts, limited, rule))
+        assert reply == (expected if isinstance(expected, tuple) else ("allow", rule)), "a sender can be forged, too"
