@@ -201,4 +201,6 @@ def _means(receipt: FinalReceipt, order: Order) -> bool:
     assert isinstance(order.effect, SendText)
     if receipt.user_reference is not None and receipt.user_reference != user_reference(order.effect_id):
         return False
+    if not encoding.sanitise(order.effect.body).startswith(receipt.prefix):
+        return False
     return order.ref is None and is_one_segment(order.effect.body)

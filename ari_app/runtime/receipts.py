@@ -47,7 +47,7 @@ class Disproven:
 
 
 Means = Callable[[FinalReceipt, Order], bool]
-"""Whether a receipt can speak of a text of which no id is known, and of all of it."""
+"""Whether a receipt can speak of a text of which no id is known, by its words too, and of all of it."""
 
 
 def apply(
@@ -57,11 +57,11 @@ def apply(
 
     An order is returned as it is when the receipt proves that it went out, and as Disproven when it did not arrive.
     """
-    tally = receipts.note(db, receipt.gateway, receipt.refs, receipt.state, delivered_as=DELIVERED)
+    tally = receipts.note(db, receipt.gateway, receipt.refs, receipt.to, receipt.state, delivered_as=DELIVERED)
     if tally is None:
         proven = _proven(db, receipt, means)
         if proven is None and receipt.refs:
-            receipts.park(db, receipt.gateway, receipt.refs, receipt.state, receipt.error, at)
+            receipts.park(db, receipt.gateway, receipt.refs, receipt.to, receipt.state, receipt.error, at)
         return proven or []
     if not tally.final:
         return []
@@ -82,12 +82,12 @@ def apply(
 
 
 def apply_parked(
-    db: Database, record: Callable[[Event, LeadId | None], T], gateway: str, refs: Sequence[str], at: datetime
+    db: Database, record: Callable[[Event, LeadId | None], T], gateway: str, refs: Sequence[str], to: str, at: datetime
 ) -> list[T]:
-    """Apply the receipts that came before these ids were known."""
+    """Apply the receipts that came before these ids, of a text to this number, were known."""
     recorded: list[T] = []
-    for ref, state, error in receipts.parked(db, gateway, refs):
-        applied = apply(db, record, FinalReceipt(gateway, (ref,), state, error, "", "", ""), at, _nothing)
+    for ref, state, error in receipts.parked(db, gateway, refs, to):
+        applied = apply(db, record, FinalReceipt(gateway, (ref,), state, error, to, "", ""), at, _nothing)
         recorded += applied if isinstance(applied, list) else []
     return recorded
 
@@ -108,8 +108,6 @@ def _proven(db: Database, receipt: FinalReceipt, means: Means) -> Order | None:
         if not isinstance(effect, SendText) or effect.gateway != receipt.gateway:
             continue
         if effect.to != receipt.to or receipt.sender not in (None, effect.sender):
-            continue
-        if receipt.prefix and not effect.body.startswith(receipt.prefix):
             continue
         if not means(receipt, order):
             continue

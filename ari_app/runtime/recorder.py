@@ -316,8 +316,8 @@ def settle(db: Database, record: Record, order: Order, outcome: Outcome, at: dat
         rule=outcome.rule if isinstance(outcome, Refused) else None,
     )
     recorded = [record(event, order.lead_id)]
-    if isinstance(outcome, Done) and outcome.gateway is not None:
-        recorded += apply_parked(db, record, outcome.gateway, outcome.message_ids, at)
+    if isinstance(outcome, Done) and outcome.gateway is not None and isinstance(order.effect, SendText):
+        recorded += apply_parked(db, record, outcome.gateway, outcome.message_ids, order.effect.to, at)
     return recorded
 
 

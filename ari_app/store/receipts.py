@@ -33,29 +33,32 @@ def expect(db: Database, gateway: str, effect_id: EffectId, refs: Sequence[str],
             )
 
 
-def parked(db: Database, gateway: str, refs: Sequence[str]) -> list[tuple[str, str, str | None]]:
-    """Receipts (ref, state, error) that came before their texts' ids were known; they are taken out."""
+def parked(db: Database, gateway: str, refs: Sequence[str], to: str) -> list[tuple[str, str, str | None]]:
+    """Receipts (ref, state, error) that came before the ids of a text to this number were known; they are taken out."""
     found = []
     for ref in refs:
         row = db.execute(
-            "SELECT receipt, state, error FROM parked_receipts WHERE gateway = ? AND ref = ?", [gateway, ref]
+            "SELECT receipt, state, error, number FROM parked_receipts WHERE gateway = ? AND ref = ?", [gateway, ref]
         ).fetchone()
-        if row is not None:
+        if row is not None and (row[3] is None or _fits(db, row[3], to, exact=row[0] == ref)):
             found.append((ref, row[1], row[2]))
             db.execute("DELETE FROM parked_receipts WHERE gateway = ? AND receipt = ?", [gateway, row[0]])
     return found
 
 
-def park(db: Database, gateway: str, refs: Sequence[str], state: str, error: str | None, at: datetime) -> None:
-    """Keep a receipt whose text is not known yet, under every reading of its id, the likeliest first."""
+def park(db: Database, gateway: str, refs: Sequence[str], to: str, state: str, error: str | None, at: datetime) -> None:
+    """Keep a receipt whose text is not known yet, under every reading of its id, the likeliest first.
+
+    to: the number that it names.
+    """
     for ref in refs:
         # What one receipt says for certain is not overwritten by what another may mean.
         db.execute(
-            "INSERT INTO parked_receipts (gateway, ref, receipt, state, error, at) VALUES (?, ?, ?, ?, ?, ?)"
-            " ON CONFLICT (gateway, ref) DO UPDATE SET"
-            " receipt = excluded.receipt, state = excluded.state, error = excluded.error, at = excluded.at"
+            "INSERT INTO parked_receipts (gateway, ref, receipt, number, state, error, at) VALUES (?, ?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT (gateway, ref) DO UPDATE SET receipt = excluded.receipt, number = excluded.number,"
+            " state = excluded.state, error = excluded.error, at = excluded.at"
             " WHERE excluded.ref = excluded.receipt OR parked_receipts.ref <> parked_receipts.receipt",
-            [gateway, ref, refs[0], state, error, stamp(at)],
+            [gateway, ref, refs[0], to, state, error, stamp(at)],
         )
 
 
@@ -64,18 +67,39 @@ def forget_parked(db: Database, before: datetime) -> None:
     db.execute("DELETE FROM parked_receipts WHERE at < ?", [stamp(before)])
 
 
-def note(db: Database, gateway: str, candidates: Sequence[str], state: str, *, delivered_as: str) -> Tally | None:
-    """Note a final state for the segment that one of ``candidates`` names; None when none of them is known."""
+def note(
+    db: Database, gateway: str, candidates: Sequence[str], to: str, state: str, *, delivered_as: str
+) -> Tally | None:
+    """Note a final state for the segment that one of ``candidates``, likeliest first, names; None when none is known.
+
+    to: the number that the receipt names. The same digits read in another way are the id of somebody else's text, sooner or
+    later: the number decides.
+    """
     for ref in candidates:
         row = db.execute(
-            "UPDATE message_refs SET state = ? WHERE gateway = ? AND ref = ? RETURNING outbox_id", [state, gateway, ref]
+            "SELECT outbox.id, outbox.number FROM message_refs JOIN outbox ON outbox.id = message_refs.outbox_id"
+            " WHERE message_refs.gateway = ? AND message_refs.ref = ?",
+            [gateway, ref],
         ).fetchone()
-        if row is not None:
-            states = [
-                entry[0]
-                for entry in db.execute("SELECT state FROM message_refs WHERE outbox_id = ?", [row[0]]).fetchall()
-            ]
-            failed = any(entry not in (None, delivered_as) for entry in states)
-            delivered = all(entry == delivered_as for entry in states)
-            return Tally(EffectId(row[0]), failed or delivered, delivered)
+        if row is None or not _fits(db, to, row[1], exact=ref == candidates[0]):
+            continue
+        db.execute("UPDATE message_refs SET state = ? WHERE gateway = ? AND ref = ?", [state, gateway, ref])
+        states = [
+            entry[0] for entry in db.execute("SELECT state FROM message_refs WHERE outbox_id = ?", [row[0]]).fetchall()
+        ]
+        failed = any(entry not in (None, delivered_as) for entry in states)
+        delivered = all(entry == delivered_as for entry in states)
+        return Tally(EffectId(row[0]), failed or delivered, delivered)
     return None
+
+
+def _fits(db: Database, named: str, to: str, *, exact: bool) -> bool:
+    """Whether a receipt that names a number can speak of a text to ``to``. exact: the likeliest reading of its id does.
+
+    Some carriers rewrite the numbers in receipts. One that nobody ever texted was rewritten: then the likeliest reading counts.
+    """
+    if named == to:
+        return True
+    return exact and (
+        db.execute("SELECT 1 FROM outbox WHERE number = ? AND kind = 'text' LIMIT 1", [named]).fetchone() is None
+    )

@@ -203,7 +203,14 @@ def _answers(db: Database) -> None:
     )
 
 
+@migrations(name="0003_receipts")
+def _receipts(db: Database) -> None:
+    """Whose text a receipt speaks of: an id alone can be read in several ways."""
+    db.executescript("ALTER TABLE parked_receipts ADD COLUMN number TEXT;")
+
+
 BACK: dict[str, tuple[str, ...]] = {
     "0002_answers": ("DROP INDEX answers_by_caller",),
+    "0003_receipts": ("ALTER TABLE parked_receipts DROP COLUMN number",),
 }
 """By migration: the statements after which the tables are as before it, and hold all that the release before could know."""

@@ -254,8 +254,8 @@ async def test_tidying_forgets_what_is_old_and_counts_what_waits(tmp_path: Path)
     await books.miss()
 
     def park(db: Database) -> None:
-        receipts.park(db, "sms", ("old",), "delivered", None, NOON.replace(day=20))
-        receipts.park(db, "sms", ("new",), "delivered", None, NOON)
+        receipts.park(db, "sms", ("old",), CALLER, "delivered", None, NOON.replace(day=20))
+        receipts.park(db, "sms", ("new",), CALLER, "delivered", None, NOON)
 
     await books.store.write(park)
     depths = await app._tidy(books.recorder, NOON)

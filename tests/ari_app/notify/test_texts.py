@@ -17,7 +17,7 @@ from ari_app.notify.gateways import build_gateways, fixed_senders
 from ari_app.notify.texts import LONGEST_BODY, REDELIVERY, TextAdapter, TextInbox
 from ari_app.recovery.effects import SendText, TextPurpose
 from ari_app.recovery.events import EffectSettled, Event, ReceiptReceived, TextReceived
-from ari_app.recovery.values import Channel, ConsentState
+from ari_app.recovery.values import Channel, ConsentState, e164
 from ari_app.runtime.outcome import Done, Failed, InDoubt, Outcome, RetryAt
 from ari_app.store import people
 from ari_app.store.db import Database, Job, T
@@ -31,6 +31,7 @@ from tests.support.ports import free_port
 from tests.support.stage import SMPP_PASSWORD, Smsc
 from tests.support.waiting import until
 
+OTHER = e164("+13055550143")
 PASSWORD = "password: {env: RINGBACK_TEST_SMPP}"
 QUICK = (PASSWORD, f"{PASSWORD}, response: 0.5s, per_second: 1000")
 
@@ -381,6 +382,30 @@ async def test_a_receipt_that_says_nothing_final_is_no_event(link: Link) -> None
     await link.inbox.take("sms", receipt("65", state=DeliveryState.ENROUTE))
     await link.inbox.take("sms", receipt("", state=DeliveryState.DELIVERED, candidates=()))
     assert link.of(ReceiptReceived) == []
+
+
+async def test_a_receipt_is_not_taken_for_that_of_an_older_text_to_somebody_else(link: Link) -> None:
+    older = await settled(link, "1000")
+    await link.books.miss("call-2", OTHER)
+    newer = (await link.books.claim("text"))[0]
+    await link.inbox.take("sms", receipt("4096", "4096", "1000", source=OTHER, state=DeliveryState.REJECTED))
+    [event] = link.of(ReceiptReceived)
+    assert isinstance(event, ReceiptReceived)
+    assert event.effect_id == newer.effect_id != older.effect_id, "0x1000 is 4096"
+    assert [getattr(await link.books.lead(n), "text", None) for n in (1, 2)] == ["done", "failed"]
+
+
+async def test_a_receipt_ends_the_doubt_of_a_text_with_what_word_processors_add(tmp_path: Path) -> None:
+    books = Books(tmp_path, ("name: Harbor Realty", "name: D\u2019Arcy Realty"))
+    link = Link(books, Smsc(0))
+    await books.miss()
+    found = (await books.claim("text"))[0]
+    assert isinstance(found.effect, SendText)
+    assert found.effect.body.startswith("D\u2019Arcy Realty"), "which goes out as a plain apostrophe"
+    await books.recorder.settle(found, InDoubt("no answer"))
+    await link.inbox.take("sms", receipt("a7", text="D'Arcy Realty (autom"))
+    assert (await books.order(found.effect_id)).status == "done"
+    books.close()
 
 
 async def test_a_receipt_without_an_id_still_ends_a_doubt_by_people_and_words(link: Link) -> None:

@@ -47,7 +47,7 @@ def test_a_copy_holds_what_the_books_held_and_belongs_to_us_alone(books: Path, t
     taken, contents = backup.take(books, tmp_path / "copies", NOON)
     assert taken.path.name == "ringback-20261124T170000.000Z.db"
     assert taken.taken_at == NOON
-    assert contents.schema == "0002_answers"
+    assert contents.schema == "0003_receipts"
     assert contents.rows["leads"] == 1
     assert query(taken.path, "SELECT * FROM events") == query(books, "SELECT * FROM events")
     assert stat.S_IMODE(taken.path.stat().st_mode) == 0o600
@@ -186,7 +186,7 @@ def test_the_last_good_one_is_found_behind_damaged_ones(books: Path, tmp_path: P
 def test_the_last_one_of_a_newer_ringback_is_passed_over(books: Path, tmp_path: Path) -> None:
     older, newer = take_many(books, tmp_path / "copies", 0, 1)
     with contextlib.closing(sqlite3.connect(newer)) as db, db:
-        db.execute("UPDATE _sqlite_migrations SET name = '9999_later' WHERE name = '0002_answers'")
+        db.execute("UPDATE _sqlite_migrations SET name = '9999_later' WHERE name = '0003_receipts'")
     found, trouble = backup.last_good(tmp_path / "copies")
     assert found is not None
     assert found.path == older

@@ -197,8 +197,8 @@ async def test_no_question_about_one_person_lead_or_moment_reads_a_whole_table(m
             people.consent(db, CALLER, Channel.TEXT)
             people.text_window(db, CALLER, "miami")
             people.person(db, CALLER)
-            receipts.note(db, "sms", ["a"], "delivered", delivered_as="delivered")
-            receipts.parked(db, "sms", ["a"])
+            receipts.note(db, "sms", ["a"], CALLER, "delivered", delivered_as="delivered")
+            receipts.parked(db, "sms", ["a"], CALLER)
         whole = re.compile(r"SCAN \w+$")
         plans = {sql: db.execute(f"EXPLAIN QUERY PLAN {sql}", values).fetchall() for sql, values in asked}
         return [f"{row[3]}: {sql}" for sql, plan in plans.items() for row in plan if whole.match(str(row[3]))]

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from sqlite_utils import Database
 
-from ari_app.recovery.values import Channel, ConsentState, EffectId, LeadId, e164
-from ari_app.store import bookmarks, people, receipts, text_parts, timers
+from ari_app.recovery.effects import SendText, TextPurpose
+from ari_app.recovery.values import E164, Channel, ConsentState, EffectId, LeadId, e164
+from ari_app.store import bookmarks, outbox, people, receipts, text_parts, timers
 from ari_app.store.db import connect, prepare, reading
 from ari_app.store.people import Person
 from tests.support.books import CALLER, NOON
@@ -85,62 +86,106 @@ def test_due_timers_come_earliest_first_and_no_more_than_asked_for(db: Database)
 
 
 # ---------------------------------------------------------------------------------------------------------------- receipts
-def note(db: Database, *refs: str, state: str = "delivered") -> tuple[bool, bool] | None:
-    tally = receipts.note(db, "sms", refs, state, delivered_as="delivered")
+def note(db: Database, *refs: str, state: str = "delivered", to: str = CALLER) -> tuple[bool, bool] | None:
+    tally = receipts.note(db, "sms", refs, to, state, delivered_as="delivered")
     return None if tally is None else (tally.final, tally.delivered)
 
 
+def taken(db: Database, effect_id: str, *refs: str, gateway: str = "sms", to: E164 = CALLER) -> None:
+    """The carrier has taken a text under these ids."""
+    effect = SendText(
+        purpose=TextPurpose.TEXT_BACK,
+        to=to,
+        sender="+13055550100",
+        body="We missed you.",
+        gateway=gateway,
+        office="miami",
+        not_before=None,
+        expires_at=NOON + timedelta(minutes=15),
+        window_until=None,
+    )
+    outbox.add(db, EffectId(effect_id), None, effect, NOON)
+    receipts.expect(db, gateway, EffectId(effect_id), refs)
+
+
 def test_a_text_is_delivered_when_all_of_its_segments_are(db: Database) -> None:
-    receipts.expect(db, "sms", EffectId("1.0"), ["a1", "a2"])
+    taken(db, "1.0", "a1", "a2")
     assert note(db, "a1") == (False, False)
     assert note(db, "a1") == (False, False), "a second receipt for one segment counts once"
     assert note(db, "a2") == (True, True)
 
 
 def test_a_text_has_failed_when_one_of_its_segments_has(db: Database) -> None:
-    receipts.expect(db, "sms", EffectId("1.0"), ["a1", "a2"])
+    taken(db, "1.0", "a1", "a2")
     assert note(db, "a2", state="rejected") == (True, False)
     assert note(db, "a1") == (True, False)
 
 
 def test_a_receipt_is_found_by_any_of_its_readings_and_only_at_its_gateway(db: Database) -> None:
-    receipts.expect(db, "sms", EffectId("1.0"), ["a1", ""])
-    receipts.expect(db, "other", EffectId("2.0"), ["b7"])
+    taken(db, "1.0", "a1", "")
+    taken(db, "2.0", "b7", gateway="other")
     assert note(db, "161", "a1") == (True, True)
     assert note(db, "b7") is None
     assert note(db, "") is None
 
 
+def test_another_reading_of_an_id_is_that_of_a_text_to_the_same_number_only(db: Database) -> None:
+    taken(db, "1.0", "1000")
+    assert note(db, "4096", "1000", "16534", to=OTHER) is None, "0x1000, but it went to somebody else"
+    taken(db, "2.0", "4096", to=OTHER)
+    assert note(db, "4096", "1000", "16534", state="rejected", to=OTHER) == (True, False)
+    assert note(db, "4096", "1000", "16534") == (True, True), "now it speaks of the first: the ids here are hexadecimal"
+
+
+def test_where_a_carrier_rewrites_the_number_the_likeliest_reading_of_the_id_counts(db: Database) -> None:
+    taken(db, "1.0", "1000")
+    assert note(db, "4096", "1000", to="HARBOR") is None
+    assert note(db, "1000", "4096", to="HARBOR") == (True, True)
+    taken(db, "2.0", "b7", to=OTHER)
+    assert note(db, "1000", "4096", to=OTHER) is None, "a number that was texted names its own texts"
+
+
+def test_a_parked_receipt_is_given_to_a_text_to_its_own_number(db: Database) -> None:
+    taken(db, "1.0", to=OTHER)
+    receipts.park(db, "sms", ("4096", "1000"), OTHER, "delivered", None, NOON)
+    receipts.park(db, "sms", ("77", "4d"), "HARBOR", "delivered", None, NOON)
+    assert receipts.parked(db, "sms", ["4096", "1000", "4d"], CALLER) == []
+    assert receipts.parked(db, "sms", ["1000"], OTHER) == [("1000", "delivered", None)]
+    assert receipts.parked(db, "sms", ["77"], CALLER) == [("77", "delivered", None)], "a rewritten number names nobody"
+    db.execute("INSERT INTO parked_receipts VALUES ('sms', 'a1', '161', 'delivered', NULL, '', NULL)")
+    assert receipts.parked(db, "sms", ["a1"], CALLER) == [("a1", "delivered", None)], "of an older release"
+
+
 def test_a_carrier_may_use_an_id_again(db: Database) -> None:
-    receipts.expect(db, "sms", EffectId("1.0"), ["a1"])
+    taken(db, "1.0", "a1")
     note(db, "a1", state="rejected")
-    receipts.expect(db, "sms", EffectId("2.0"), ["a1"])
+    taken(db, "2.0", "a1")
     assert note(db, "a1") == (True, True)
 
 
 def test_parked_receipts_are_given_out_once_under_any_reading(db: Database) -> None:
-    receipts.park(db, "sms", ("65", "101"), "delivered", None, NOON)
-    receipts.park(db, "sms", ("66",), "expired", "000", NOON)
-    receipts.park(db, "sms", ("66",), "delivered", None, NOON + SECOND)
-    assert receipts.parked(db, "other", ["101"]) == []
-    assert receipts.parked(db, "sms", ["101", "66"]) == [("101", "delivered", None), ("66", "delivered", None)]
-    assert receipts.parked(db, "sms", ["101", "65", "66"]) == []
+    receipts.park(db, "sms", ("65", "101"), CALLER, "delivered", None, NOON)
+    receipts.park(db, "sms", ("66",), CALLER, "expired", "000", NOON)
+    receipts.park(db, "sms", ("66",), CALLER, "delivered", None, NOON + SECOND)
+    assert receipts.parked(db, "other", ["101"], CALLER) == []
+    assert receipts.parked(db, "sms", ["101", "66"], CALLER) == [("101", "delivered", None), ("66", "delivered", None)]
+    assert receipts.parked(db, "sms", ["101", "65", "66"], CALLER) == []
     assert db.table("parked_receipts").count == 0, "its other readings are gone with it"
 
 
 def test_what_a_receipt_says_for_certain_is_not_overwritten_by_what_another_may_mean(db: Database) -> None:
-    receipts.park(db, "sms", ("101",), "delivered", None, NOON)
-    receipts.park(db, "sms", ("65", "101"), "expired", None, NOON)
-    assert receipts.parked(db, "sms", ["101"]) == [("101", "delivered", None)]
-    assert receipts.parked(db, "sms", ["65"]) == [("65", "expired", None)]
-    receipts.park(db, "sms", ("65", "101"), "expired", None, NOON)
-    receipts.park(db, "sms", ("101",), "delivered", None, NOON)
-    assert receipts.parked(db, "sms", ["101"]) == [("101", "delivered", None)]
+    receipts.park(db, "sms", ("101",), CALLER, "delivered", None, NOON)
+    receipts.park(db, "sms", ("65", "101"), CALLER, "expired", None, NOON)
+    assert receipts.parked(db, "sms", ["101"], CALLER) == [("101", "delivered", None)]
+    assert receipts.parked(db, "sms", ["65"], CALLER) == [("65", "expired", None)]
+    receipts.park(db, "sms", ("65", "101"), CALLER, "expired", None, NOON)
+    receipts.park(db, "sms", ("101",), CALLER, "delivered", None, NOON)
+    assert receipts.parked(db, "sms", ["101"], CALLER) == [("101", "delivered", None)]
 
 
 def test_parked_receipts_that_nobody_asks_for_are_dropped(db: Database) -> None:
-    receipts.park(db, "sms", ("a1",), "delivered", None, NOON)
-    receipts.park(db, "sms", ("a2",), "delivered", None, NOON + SECOND)
+    receipts.park(db, "sms", ("a1",), CALLER, "delivered", None, NOON)
+    receipts.park(db, "sms", ("a2",), CALLER, "delivered", None, NOON + SECOND)
     receipts.forget_parked(db, NOON + SECOND)
     assert [row["ref"] for row in db.table("parked_receipts").rows] == ["a2"]
 
