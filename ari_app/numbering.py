@@ -19,12 +19,16 @@ _SPECIAL = frozenset(
         PhoneNumberType.TOLL_FREE,
         PhoneNumberType.PREMIUM_RATE,
         PhoneNumberType.SHARED_COST,
+        PhoneNumberType.PERSONAL_NUMBER,
         PhoneNumberType.UAN,
         PhoneNumberType.VOICEMAIL,
         PhoneNumberType.PAGER,
     }
 )
 _NORTH_AMERICAN = re.compile(r"\+1[2-9][0-9]{9}")
+_NO_SUBSCRIBER = re.compile(r"\+1[0-9]{3}(?:(?:976|950|[2-9]11)[0-9]{4}|5551212)")
+"""In any area code of the North American plan: pay-per-call, carrier access, service codes and directory assistance. To
+phonenumbers they are fixed lines. 555-0100 to 555-0199, which are fiction, are none of these."""
 _WRITTEN = re.compile(r"\+?[0-9(][0-9 ().-]*")
 COUNTRIES = frozenset(phonenumbers.SUPPORTED_REGIONS)
 """ISO 3166 countries that have a numbering plan."""
@@ -57,7 +61,7 @@ def classify(raw: str | None, region: str) -> Party:
         number = e164(phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164))
     except ValueError:  # some national plans have numbers that are longer than E.164 allows
         return Party(text, None, NumberKind.MALFORMED)
-    if sort in _SPECIAL:
+    if sort in _SPECIAL or _NO_SUBSCRIBER.fullmatch(number):
         return Party(text, number, NumberKind.SPECIAL)
     country = phonenumbers.region_code_for_number(parsed)
     return Party(text, number, NumberKind.ORDINARY if country == region else NumberKind.FOREIGN)

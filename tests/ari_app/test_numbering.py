@@ -77,6 +77,43 @@ def test_numbers_are_of_the_brokerages_country_foreign_or_special(
     assert (party.number, party.kind) == (number, kind)
 
 
+@pytest.mark.parametrize(
+    ("number", "kind"),
+    [
+        *[(f"+1{code}2345678", NumberKind.FOREIGN) for code in ("809", "829", "849", "876")],
+        ("+16582345678", NumberKind.FOREIGN),
+        ("+18682212345", NumberKind.FOREIGN),
+        *[
+            (f"+1{code}2345678", NumberKind.SPECIAL)
+            for code in ("800", "833", "844", "855", "866", "877", "888", "900")
+        ],
+        *[
+            (f"+1{code}2345678", NumberKind.SPECIAL)
+            for code in ("500", "521", "522", "533", "544", "566", "577", "588")
+        ],
+        ("+13059761234", NumberKind.SPECIAL),
+        ("+12129761234", NumberKind.SPECIAL),
+        ("+13059501234", NumberKind.SPECIAL),
+        ("+13059111234", NumberKind.SPECIAL),
+        ("+13055551212", NumberKind.SPECIAL),
+        ("+12125551212", NumberKind.SPECIAL),
+        ("+17002345678", NumberKind.MALFORMED),
+        ("+13055550100", NumberKind.ORDINARY),
+        ("+13055550199", NumberKind.ORDINARY),
+        ("+13055551213", NumberKind.ORDINARY),
+        ("+13052976123", NumberKind.ORDINARY),
+        ("+13052345976", NumberKind.ORDINARY),
+    ],
+)
+def test_in_north_america_what_costs_or_has_no_place_is_told_from_subscribers(number: str, kind: NumberKind) -> None:
+    """GEO-06 and GEO-07. Nobody has a number in 700 that phonenumbers knows: recorded, and no more."""
+    assert classify(number, "US").kind is kind
+
+
+def test_personal_numbers_of_other_countries_are_special_too() -> None:
+    assert classify("+447012345678", "GB").kind is NumberKind.SPECIAL
+
+
 @given(
     st.one_of(st.text(max_size=30), st.from_regex(r"\+?[0-9(][0-9 ().-]{0,25}", fullmatch=True)),
     st.sampled_from(["US", "GB", "NU"]),
