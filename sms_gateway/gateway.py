@@ -63,8 +63,11 @@ class Gateway(Protocol):
         """
         ...
 
-    def withdraw(self, destination: str) -> None:
-        """Let no text to this number leave that has not yet: its ``send`` raises NotSent. What is on the wire stays there."""
+    def withdraw(self, destination: str, reference: str | None = None) -> None:
+        """Let no text to this number leave that has not yet: its ``send`` raises NotSent. What is on the wire stays there.
+
+        reference: of the one text that is meant; None for all.
+        """
         ...
 
 

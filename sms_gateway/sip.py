@@ -82,7 +82,7 @@ class SipTextGateway:
         """Take no more texts."""
         self._stopped.set()
 
-    def withdraw(self, destination: str) -> None:
+    def withdraw(self, destination: str, reference: str | None = None) -> None:
         """As ``Gateway`` asks: nothing waits here."""
 
     async def send(

@@ -10,9 +10,9 @@ import structlog
 from ari_app import numbering
 from ari_app.clock import Clock
 from ari_app.numbering import redacted
-from ari_app.recovery.effects import SendText, SetConsent, TextPurpose
+from ari_app.recovery.effects import CancelPending, SendText, SetConsent, TextPurpose
 from ari_app.recovery.events import TextReceived
-from ari_app.recovery.values import ConsentState
+from ari_app.recovery.values import E164, ConsentState, EffectId
 from ari_app.runtime.dispatcher import retry_wait
 from ari_app.runtime.outcome import Done, Failed, InDoubt, Outcome, RetryAt
 from ari_app.runtime.receipts import Disproven, FinalReceipt, apply
@@ -89,13 +89,27 @@ class TextAdapter:
 
 
 def withdrawing(gateways: Mapping[str, Gateway]) -> Listener:
-    """A listener of the recorder: who says no is sent nothing that is still here, begun or not."""
+    """A listener of the recorder: who says no is sent nothing that is still here, begun or not.
+
+    Nor is a text-back sent whose plan has ended meanwhile, because the caller reached a person, say. Replies to the person's
+    own words go out.
+    """
 
     def hear(recorded: Recorded) -> None:
         for effect in recorded.step.effects:
-            if isinstance(effect, SetConsent) and effect.state is ConsentState.OPTED_OUT:
-                for gateway in gateways.values():
-                    gateway.withdraw(effect.number)
+            match effect:
+                case SetConsent(number=number, state=ConsentState.OPTED_OUT):
+                    withdraw(number, None)
+                case CancelPending(kinds=kinds) if "text" in kinds and recorded.step.lead is not None:
+                    lead = recorded.step.lead
+                    if lead.number is not None and lead.text_effect is not None:
+                        withdraw(lead.number, lead.text_effect)
+                case _:
+                    pass
+
+    def withdraw(number: E164, reference: EffectId | None) -> None:
+        for gateway in gateways.values():
+            gateway.withdraw(number, reference)
 
     return hear
 

@@ -152,7 +152,8 @@ class SetConsent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CancelPending:
-    """Take back the lead's effects of these kinds that have not begun. What has begun takes its course."""
+    """Take back the lead's effects of these kinds that have not begun. What has begun takes its course, but for a text-back
+    that still waits inside its gateway: that is withdrawn, too."""
 
     kinds: tuple[str, ...]
     why: str

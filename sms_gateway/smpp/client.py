@@ -74,7 +74,7 @@ class SmppGateway:
             self._links = [Link(options, wire.BindTransceiver, self._on_event, wall=wall, random=random)]
         self._reference = int(random() * 256)  # so that a restart does not begin with the same numbers
         self._group: asyncio.TaskGroup | None = None
-        self._unsent: dict[int, str] = {}
+        self._unsent: dict[int, OutboundText] = {}
         self._ended = asyncio.Event()
 
     # ------------------------------------------------------------------------------------------------------- lifetime
@@ -223,7 +223,7 @@ class SmppGateway:
         segments = compose(text, self._options, self._reference)
         turn = self._sender.turn()
         ids: list[str] = []
-        self._unsent[turn] = text.destination
+        self._unsent[turn] = text
         for index, segment in enumerate(segments, start=1):
             try:
                 outcome = await self._sender.request(segment, priority, turn, deadline)
@@ -237,10 +237,11 @@ class SmppGateway:
         _log.debug("text=%s to=%s accepted segments=%d", text.reference, redacted(text.destination), len(ids))
         return Submission(tuple(ids), len(segments))
 
-    def withdraw(self, destination: str) -> None:
+    def withdraw(self, destination: str, reference: str | None = None) -> None:
         """As ``Gateway`` asks. Of a long text of which a segment has left the rest follows."""
-        for turn in [turn for turn, to in self._unsent.items() if to == destination]:
-            self._sender.withdraw(turn)
+        for turn, text in tuple(self._unsent.items()):
+            if text.destination == destination and reference in (None, text.reference):
+                self._sender.withdraw(turn)
 
     async def query(
         self, message_id: str, source: Address | str, *, priority: int = Lane.ORDINARY, within_seconds: float = 30.0

@@ -161,7 +161,7 @@ class Link:
 
     def __init__(self, carrier: Carrier) -> None:
         self._carrier = carrier
-        self._waiting: dict[asyncio.Task[None], str] = {}
+        self._waiting: dict[asyncio.Task[None], OutboundText] = {}
 
     @property
     def health(self) -> GatewayStatus:
@@ -178,7 +178,7 @@ class Link:
     ) -> Submission:
         async with asyncio.TaskGroup() as group:
             bound = group.create_task(self._carrier.wait_bound())
-            self._waiting[bound] = text.destination
+            self._waiting[bound] = text
             try:
                 await asyncio.wait({bound}, timeout=within_seconds)
             finally:
@@ -189,9 +189,9 @@ class Link:
             raise NotSent("not bound, or withdrawn")
         return await self._carrier.submit(text)
 
-    def withdraw(self, destination: str) -> None:
-        for bound, to in self._waiting.items():
-            if to == destination:
+    def withdraw(self, destination: str, reference: str | None = None) -> None:
+        for bound, text in self._waiting.items():
+            if text.destination == destination and reference in (None, text.reference):
                 bound.cancel()
 
 

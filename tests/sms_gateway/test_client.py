@@ -146,7 +146,11 @@ async def test_a_text_that_waits_for_its_turn_is_withdrawn_and_one_on_the_wire_i
         await until(lambda: smsc.submits)
         second = group.create_task(attempt(client.send(text(reference="r2"))))
         other = group.create_task(attempt(client.send(text(reference="r3", destination="+13055550124"))))
-        await until(lambda: client.status.queued == 2)
+        third = group.create_task(attempt(client.send(text(reference="r4"))))
+        await until(lambda: client.status.queued == 3)
+        client.withdraw(CALLER, "r4")
+        assert isinstance(await third, NotSent)
+        assert not second.done(), "one text was meant"
         client.withdraw(CALLER)
         assert isinstance(await second, NotSent)
         assert not first.done()

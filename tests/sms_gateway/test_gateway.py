@@ -25,7 +25,7 @@ class Named:
     ) -> Submission:
         raise NotImplementedError
 
-    def withdraw(self, destination: str) -> None: ...
+    def withdraw(self, destination: str, reference: str | None = None) -> None: ...
 
 
 GATEWAYS: dict[str, Gateway] = {name: Named(name) for name in ("us", "miami", "world", "premium")}

@@ -46,7 +46,7 @@ class Carrier:
     async def send(self, text: OutboundText, *, priority: int = 0, within_seconds: float = 30.0) -> Submission:
         raise self.error
 
-    def withdraw(self, destination: str) -> None: ...
+    def withdraw(self, destination: str, reference: str | None = None) -> None: ...
 
     async def query(self, message_id: str, source: str) -> MessageState:
         self.asked.append((message_id, source))

@@ -14,10 +14,10 @@ import smpp34
 
 from ari_app.errors import StoreUnavailableError
 from ari_app.notify.gateways import build_gateways, fixed_senders
-from ari_app.notify.texts import LONGEST_BODY, REDELIVERY, TextAdapter, TextInbox
+from ari_app.notify.texts import LONGEST_BODY, REDELIVERY, TextAdapter, TextInbox, withdrawing
 from ari_app.recovery.effects import SendText, TextPurpose
-from ari_app.recovery.events import EffectSettled, Event, ReceiptReceived, TextReceived
-from ari_app.recovery.values import Channel, ConsentState, e164
+from ari_app.recovery.events import CallAnswered, EffectSettled, Event, ReceiptReceived, TextReceived
+from ari_app.recovery.values import E164, Channel, ConsentState, NumberKind, e164
 from ari_app.runtime.outcome import Done, Failed, InDoubt, Outcome, RetryAt
 from ari_app.store import people
 from ari_app.store.db import Database, Job, T
@@ -25,7 +25,7 @@ from ari_app.store.outbox import Order
 from sms_gateway.gateway import Gateway
 from sms_gateway.messages import DeliveryState, InboundText, Receipt
 from sms_gateway.smpp.client import SmppGateway
-from tests.support.books import CALLER, DIALLED, NOON, Books, StandingClock
+from tests.support.books import CALLER, DIALLED, NOON, Books, StandingClock, texted
 from tests.support.effects import order
 from tests.support.ports import free_port
 from tests.support.stage import SMPP_PASSWORD, Smsc
@@ -212,6 +212,48 @@ async def test_of_texts_that_wait_in_the_gateway_an_answer_to_stop_goes_first(tm
                 await until(lambda: held)
             held[0].accept("m1")
         assert [one.body.split()[0] for one in link.smsc.texts] == ["0", "3", "2", "1"]
+
+
+async def test_a_text_back_that_waits_in_the_gateway_is_not_sent_to_a_caller_who_has_reached_a_person(
+    tmp_path: Path,
+) -> None:
+    async with (
+        linked(tmp_path, (PASSWORD, f"{PASSWORD}, window: 1"), receipts=False) as link,
+        asyncio.TaskGroup() as group,
+    ):
+        link.books.recorder.listen(withdrawing(link.gateways))
+        held: list[smpp34.SubmitSmEvent] = []
+        link.smsc.answer = lambda event: held.append(event) if not held else "m2"
+        group.create_task(link.adapter.act(order(text(body="on the wire", to=OTHER))))
+        await until(lambda: held)
+        await link.books.miss()
+        await link.books.record(texted("HELP"))
+        waiting = {str(found.effect_id): found for found in await link.books.claim("text")}
+        acts = {name: group.create_task(link.adapter.act(found)) for name, found in waiting.items()}
+        await until(lambda: link.gateways["sms"].status.queued == 2)  # type: ignore[attr-defined]
+        await link.books.record(answered())
+        outcome = await acts["1.0"]
+        assert isinstance(outcome, RetryAt), outcome
+        await link.books.recorder.settle(waiting["1.0"], outcome)
+        assert (await link.books.order("1.0")).status == "cancelled"
+        held[0].accept("m1")
+        assert isinstance(await acts["2.0"], Done), "an answer to the person's own words"
+        assert ["Reply STOP" in one.body for one in link.smsc.texts] == [False, True]
+
+
+def answered() -> CallAnswered:
+    """The caller has called again, and reached a person."""
+    return CallAnswered(
+        at=NOON,
+        source_id="answered:call-2",
+        call_id="call-2",
+        caller=CALLER,
+        kind=NumberKind.ORDINARY,
+        dialled=DIALLED,
+        office="miami",
+        entry="_1305555010X",
+        by="101",
+    )
 
 
 # -------------------------------------------------------------------------------------------------------------------- in
@@ -432,11 +474,15 @@ async def test_a_receipt_that_does_not_fit_leaves_the_doubt(link: Link, facts: d
 
 
 def text(
-    purpose: TextPurpose = TextPurpose.TEXT_BACK, *, body: str = "We missed you.", expires_at: object = None
+    purpose: TextPurpose = TextPurpose.TEXT_BACK,
+    *,
+    body: str = "We missed you.",
+    expires_at: object = None,
+    to: E164 = CALLER,
 ) -> SendText:
     return SendText(
         purpose=purpose,
-        to=CALLER,
+        to=to,
         sender=DIALLED,
         body=body,
         gateway="sms",
