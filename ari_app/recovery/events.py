@@ -88,9 +88,13 @@ class CallClosed(InboundCall):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallAnswered(InboundCall):
-    """A person of the brokerage took the call. source_id ``answered:<linkedid>``."""
+    """A person of the brokerage took the call. source_id ``answered:<linkedid>``.
+
+    Told once more, with ``:lead:<id>`` behind it, to each other lead of the caller. elsewhere: this is such a one.
+    """
 
     by: str
+    elsewhere: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

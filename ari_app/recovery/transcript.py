@@ -81,8 +81,8 @@ def _event_details(event: Event) -> str:
             return f"{_route(event)} {verdict} after {rings} rings{there}{_learned(event)}"
         case CallClosed(verdict=verdict, rings=rings, answered_by=by):
             return f"{_route(event)} {verdict} after {rings} rings{f' by {by}' if by else ''}{_learned(event)}"
-        case CallAnswered(by=by):
-            return f"{_route(event)} by {by}"
+        case CallAnswered(by=by, elsewhere=elsewhere):
+            return f"{_route(event)} by {by}{', elsewhere' if elsewhere else ''}"
         case PromptPlayed(prompt=prompt, whole=whole, audio_sha256=digest):
             return f"{prompt} {'to its end' if whole else 'in part'} (audio {digest[:8]})"
         case KeyPressed(key=key):

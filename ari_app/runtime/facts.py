@@ -69,9 +69,7 @@ def look_up(
         may_call_back=number is not None and policy.may_call_back(number),
         books_lost_until=None if missed is None else lost_time.covers(db, missed[0]),
         # Later than now is only what a clock wrote that was put back since.
-        reached_since=None
-        if missed is None or number is None or office is None
-        else journal.answered_between(db, number, office, *missed),
+        reached_since=None if missed is None or number is None else journal.answered_between(db, number, *missed),
     )
 
 

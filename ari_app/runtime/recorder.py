@@ -32,6 +32,7 @@ from ari_app.recovery.effects import (
     WorldEffect,
 )
 from ari_app.recovery.events import (
+    CallAnswered,
     CallbackAnswered,
     CallbackEnded,
     CallbackHandedOver,
@@ -152,10 +153,21 @@ class Recorder:
         Raises StoreUnavailableError: nothing of it was written.
         """
         versions: set[str] = set()
+
+        def whole(db: Database) -> list[Recorded | None]:
+            elsewhere: list[Recorded | None] = []
+
+            def record(event: Event, lead_id: LeadId | None) -> Recorded | None:
+                recorded = self._record(db, event, lead_id, versions)
+                if recorded is not None and isinstance(event, CallAnswered):
+                    others = _answered_elsewhere(db, event, recorded.lead_id)
+                    elsewhere.extend(self._record(db, *other, versions) for other in others)
+                return recorded
+
+            return [*job(db, record), *elsewhere]
+
         try:
-            done = await self._store.write(
-                lambda db: job(db, lambda event, lead_id: self._record(db, event, lead_id, versions))
-            )
+            done = await self._store.write(whole)
         except StoreError:
             self.healthy = False
             raise
@@ -282,6 +294,17 @@ def _approached(effects: tuple[Effect, ...]) -> Iterator[E164]:
     for effect in effects:
         if isinstance(effect, PlaceCallback | SendText):
             yield effect.to
+
+
+def _answered_elsewhere(
+    db: Database, event: CallAnswered, lead_id: LeadId | None
+) -> Iterator[tuple[CallAnswered, LeadId]]:
+    """The same answer for the caller's other leads: whoever has reached one office is not texted by another."""
+    reached_at = event.occurred_at or event.at
+    for lead in [] if event.caller is None else journal.in_hand(db, event.caller):
+        if lead.lead_id != lead_id and (lead.missed_at is None or lead.missed_at <= reached_at):
+            source_id = f"{event.source_id}:lead:{lead.lead_id}"
+            yield replace(event, source_id=source_id, elsewhere=True), lead.lead_id
 
 
 def settle(db: Database, record: Record, order: Order, outcome: Outcome, at: datetime) -> list[Recorded | None]:

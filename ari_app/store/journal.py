@@ -14,7 +14,7 @@ from ari_app.recovery.effects import Decision
 from ari_app.recovery.events import Event, Facts
 from ari_app.recovery.intake import Known
 from ari_app.recovery.lead import Lead
-from ari_app.recovery.values import E164, LeadId
+from ari_app.recovery.values import E164, LeadId, Progress, Stage
 from ari_app.store import bookmarks
 from ari_app.store.rows import dump, instant, parse, stamp
 
@@ -59,13 +59,12 @@ def verdict_of(db: Database, call_id: str) -> Outcome | None:
     return Outcome(str(row[0]), bool(row[1]) or is_known(db, f"answered:{call_id}"), bool(row[2]))
 
 
-def answered_between(db: Database, caller: E164, office: str, after: datetime, until: datetime) -> str | None:
-    """The phone at which the caller reached a person of the office after ``after`` and not later than ``until``."""
+def answered_between(db: Database, caller: E164, after: datetime, until: datetime) -> str | None:
+    """The phone at which the caller reached a person, of any office, after ``after`` and not later than ``until``."""
     row = db.execute(
         "SELECT json_extract(body, '$.by') FROM events"
-        " WHERE type = 'CallAnswered' AND json_extract(body, '$.caller') = ? AND at > ? AND at <= ?"
-        " AND json_extract(body, '$.office') = ? ORDER BY at LIMIT 1",
-        [caller, stamp(after), stamp(until), office],
+        " WHERE type = 'CallAnswered' AND json_extract(body, '$.caller') = ? AND at > ? AND at <= ? ORDER BY at LIMIT 1",
+        [caller, stamp(after), stamp(until)],
     ).fetchone()
     return None if row is None else str(row[0])
 
@@ -162,6 +161,12 @@ def newest_lead(db: Database, number: E164, office: str | None) -> Known | None:
         values,
     ).fetchone()
     return None if row is None else Known(_lead(row[0]), instant(row[1]))
+
+
+def in_hand(db: Database, number: E164) -> list[Lead]:
+    """The person's leads, at any office, whose plan is not over or that wait for a text or a callback."""
+    found = (_lead(row[0]) for row in db.execute("SELECT body FROM leads WHERE number = ? ORDER BY id", [number]))
+    return [lead for lead in found if lead.stage is not Stage.IDLE or Progress.PENDING in (lead.text, lead.callback)]
 
 
 def lead_of(db: Database, source_id: str) -> LeadId | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -123,11 +124,12 @@ class Exchange:
             self._on_line[caller] -= 1
 
     async def _answered(self, common: dict[str, Any], ring: float) -> None:
-        at = self._universe.clock.now()
+        at, began = self._universe.clock.now(), asyncio.get_running_loop().time()
         answered = CallAnswered(**common, at=at, source_id=f"answered:{common['call_id']}", by="101")
         self._tell(common["call_id"], answered)
         await self._universe.sleep(self._universe.rng.uniform(5.0, 200.0))
         self._closed(common, Verdict.ANSWERED, ring, answered)
+        self._universe.witness.reached(answered.caller, since=began)
 
     def _closed(self, common: dict[str, Any], verdict: Verdict, ring: float, answered: CallAnswered | None) -> None:
         closed = CallClosed(
@@ -146,9 +148,8 @@ class Exchange:
         self.calls.append(Attended(events))
         verdict = events[-1]
         assert isinstance(verdict, CallMissed | CallClosed)
-        if verdict.office is not None and verdict.verdict in (*_MISSES, Verdict.ANSWERED):
-            reached = verdict.verdict is Verdict.ANSWERED
-            self._universe.witness.called(verdict.caller, verdict.office, reached=reached)
+        if verdict.office is not None and verdict.verdict in _MISSES:
+            self._universe.witness.missed(verdict.caller)
         for event in events:  # an answer that was told before is known
             self._tell(call_id, event)
 
@@ -203,7 +204,7 @@ class Exchange:
             for event in attended.events:
                 if not isinstance(event, CallAnswered) or event.caller is None:
                     continue
-                if (event.caller, event.office) == (missed.caller, missed.office):
+                if event.caller == missed.caller:
                     return event.by
         return None
 

@@ -66,7 +66,8 @@ class Witness:
         self._began: dict[EffectId, float] = {}
         self._said_no: dict[tuple[str, Channel], float] = {}
         self._reached: dict[LeadId, float] = {}
-        self._called: dict[tuple[str, str], tuple[float, bool]] = {}
+        self._missed: dict[str, float] = {}
+        self._talked: dict[str, float] = {}
         self._texts: dict[tuple[str, str], list[Taken]] = {}
         self._all_texts: set[str] = set()
         self._dials: dict[str, list[tuple[EffectId, float]]] = {}
@@ -147,10 +148,16 @@ class Witness:
             self.violated(f"the timer {kind} is pending for lead {lead_id}, whose plan is over")
 
     # -------------------------------------------------------------------------------------------------- every act outside
-    def called(self, number: str | None, office: str, *, reached: bool) -> None:
-        """A call to us is over, or missed: what the person themselves know of it."""
+    def missed(self, number: str | None) -> None:
+        """Nobody answered the person: what they themselves know of it."""
         if number is not None:
-            self._called[number, office] = (self._seconds, reached)
+            self._missed[number] = self._seconds
+            self._talked.pop(number, None)
+
+    def reached(self, number: str | None, *, since: float) -> None:
+        """A talk with an office of ours, whichever, is over. since: when it began; later misses are another matter."""
+        if number is not None and self._missed.get(number, since) <= since:
+            self._talked[number] = self._seconds
 
     def began(self, order: Order) -> None:
         """An adapter is given an order."""
@@ -240,8 +247,8 @@ class Witness:
         known = None if order.lead_id is None else self._reached.get(order.lead_id)
         if known is not None and known < began:
             self.violated(f"{order.kind} {order.effect_id} was begun after the caller had reached a person")
-        at, reached = self._called.get((effect.to, effect.office), (0.0, False))
-        if reached and at + HEARD_SECONDS < began:
+        at = self._talked.get(effect.to)
+        if at is not None and at + HEARD_SECONDS < began:
             self.violated(
                 f"{order.kind} {order.effect_id} was begun {began - at:.0f} s after a talk that nobody told us of"
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -14,14 +15,17 @@ from structlog.testing import capture_logs
 from ari_app.errors import StoreDamagedError, StoreUnavailableError
 from ari_app.recovery.effects import SendText
 from ari_app.recovery.events import CallAnswered, LeadAcknowledged, OptOutRecorded
-from ari_app.recovery.values import Channel, ConsentState, EffectId, NumberKind, e164
+from ari_app.recovery.values import Channel, ConsentState, EffectId, LeadId, NumberKind, e164
 from ari_app.runtime.outcome import Done, Failed, InDoubt, RetryAt
 from ari_app.runtime.recorder import Record, Recorded
-from ari_app.store import journal, people
+from ari_app.store import journal, people, replay
 from ari_app.store.db import connect
 from tests.ari_app.runtime.world import Core, World, play
 from tests.support import office
 from tests.support.books import CALLER, DIALLED, NOON, Books, StandingClock, missed, texted
+
+NIGHT = NOON + timedelta(hours=11)
+"""23:00 in Miami: texts wait for the morning."""
 
 
 @pytest.fixture
@@ -149,7 +153,7 @@ def test_an_event_that_nobody_would_bring_again_is_tried_until_the_store_takes_i
         pytest.param(23, "miami", False, id="the caller has reached a person meanwhile"),
         pytest.param(0, "miami", True, id="the caller had spoken with a person before"),
         pytest.param(3600, "miami", True, id="a clock that was put back wrote a time that is still to come"),
-        pytest.param(23, "naples", True, id="the caller reached another office"),
+        pytest.param(23, "keys", False, id="the caller has reached another office meanwhile"),
     ],
 )
 async def test_a_miss_that_the_store_took_late_knows_who_was_spoken_with_since(
@@ -175,6 +179,40 @@ def answered(call_id: str, at: datetime, office: str = "miami") -> CallAnswered:
         entry="_1305555010X",
         by="101",
     )
+
+
+async def test_whoever_reaches_one_office_is_left_alone_by_the_others_in_the_same_transaction(books: Books) -> None:
+    assert isinstance(books.clock, StandingClock)
+    books.clock.at = NIGHT
+    missed_there = await books.miss("call-1")
+    other = await books.miss("call-2", e164("+13055550143"))
+    told: list[Recorded] = []
+    books.recorder.listen(told.append)
+    await books.record(answered("call-3", NIGHT + timedelta(hours=1), office="keys"))
+    assert [(one.event.source_id, one.lead_id) for one in told] == [
+        ("answered:call-3", None),
+        ("answered:call-3:lead:1", missed_there.lead_id),
+    ]
+    assert [order.status for order in await books.orders("text")] == ["cancelled", "todo"]
+    lead = await books.lead(1)
+    assert getattr(lead, "reached_by", None) == "101"
+    assert getattr(await books.lead(other.lead_id or 0), "reached_by", "") is None
+
+    def rebuilt(db: Database) -> bool:
+        return replay.rebuild(db, LeadId(1), lambda _: books.policy).agrees
+
+    assert await books.store.read(rebuilt)
+    assert await books.recorder.record(answered("call-3", NIGHT + timedelta(hours=2), office="keys")) is None
+    assert (await counts(books))["events"] == 4
+
+
+async def test_a_talk_of_before_the_miss_that_is_learned_of_later_takes_nothing_back(books: Books) -> None:
+    assert isinstance(books.clock, StandingClock)
+    books.clock.at = NIGHT
+    await books.miss("call-1")
+    event = answered("call-0", NIGHT + timedelta(minutes=5), office="keys")
+    await books.record(replace(event, occurred_at=NIGHT - timedelta(minutes=5)))
+    assert [order.status for order in await books.orders("text")] == ["todo"]
 
 
 # ------------------------------------------------------------------------------------------------------------- policy
