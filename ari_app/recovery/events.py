@@ -309,7 +309,8 @@ class Facts:
 
     kind: of the person's number. blocked: by the block list or marked in the people list.
     text_window_until: end of the time in which no further text-back may go, None when there is none.
-    callbacks, replies: to this number in the last 24 h. contacts_alike, contacts: texts, replies and callbacks that were
+    callbacks, replies: to this number in the last 24 h. contacts_same: callbacks and text-backs to it in that time, of all
+    offices. contacts_alike, contacts: texts, replies and callbacks that were
     ordered in the last hour, to numbers with the same first digits and to all. contact_opens: end of the quiet hours; None
     outside of them.
     never_contact_time: quiet hours of the number's possible zones never end together.
@@ -327,6 +328,7 @@ class Facts:
     text_window_until: datetime | None = None
     callbacks: int = 0
     replies: int = 0
+    contacts_same: int = 0
     contacts_alike: int = 0
     contacts: int = 0
     contact_opens: datetime | None = None

@@ -60,7 +60,7 @@ def may_text_back(facts: Facts, policy: Policy, at: datetime) -> Ruling:
         return barred
     if facts.gateway is None:
         return Refuse("GEO-07", "no text route leads to this destination")
-    too_many = _too_many(facts, policy)
+    too_many = _too_often(facts, policy)
     if too_many is not None:
         return too_many
     if facts.text_window_until is not None and at < facts.text_window_until:
@@ -89,7 +89,7 @@ def may_call_back(
         return Refuse(
             "FRQ-04", f"{facts.callbacks} callback(s) to this number in the last 24 hours; {rules.per_day} allowed"
         )
-    too_many = _too_many(facts, policy)
+    too_many = _too_often(facts, policy)
     if too_many is not None:
         return too_many
     requested_now = pressed_one_at is not None and at - pressed_one_at <= REQUEST_LASTS
@@ -155,6 +155,15 @@ def _too_many(facts: Facts, policy: Policy) -> Refuse | None:
     if facts.contacts >= limits.per_hour:
         return Refuse("ABU-02", f"{facts.contacts} contacts in an hour; {limits.per_hour} allowed")
     return None
+
+
+def _too_often(facts: Facts, policy: Policy) -> Refuse | None:
+    """As ``_too_many``, and for one number: calls to each of our offices under its name must not each be answered."""
+    allowed = policy.limits.per_number_per_day
+    if facts.contacts_same >= allowed:
+        why = f"{facts.contacts_same} texts and callbacks to this number in the last 24 hours; {allowed} allowed"
+        return Refuse("ABU-03", why)
+    return _too_many(facts, policy)
 
 
 def _no_consent(state: ConsentState, channel: str) -> Refuse | None:

@@ -213,15 +213,17 @@ class QuietAnswer(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much goes out on the word of a caller id or a text's sender, which anybody can forge (ABU-01, ABU-02).
+    """How much goes out on the word of a caller id or a text's sender, which anybody can forge (ABU-01, ABU-02, ABU-03).
 
-    Texts, automatic replies and callbacks together.
+    In an hour: texts, automatic replies and callbacks together. In a day: replies have a limit of their own (FRQ-06).
     """
 
     per_hour: int
     alike_per_hour: int
     """To numbers that share their first ``alike_digits`` digits after the ``+``."""
     alike_digits: int
+    per_number_per_day: int
+    """Texts and callbacks to one number in 24 h, of all offices."""
 
     def alike(self, number: E164) -> str:
         """What numbers that are counted together have in common."""

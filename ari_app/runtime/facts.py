@@ -47,7 +47,7 @@ def look_up(
     team = policy.groups[group].agents if group is not None and group in policy.groups else ()
     known = None if number is None else people.person(db, number)
     said = {} if number is None else people.consents(db, number)
-    callbacks, replies = (0, 0) if number is None else outbox.contacts_since(db, number, at - DAY)
+    callbacks, replies, texts = (0, 0, 0) if number is None else outbox.contacts_since(db, number, at - DAY)
     alike, contacts = (0, 0) if number is None else pace.counts(db, policy.limits.alike(number), at)
     opens, never = _quiet(policy, number, at)
     return Facts(
@@ -58,6 +58,7 @@ def look_up(
         text_window_until=None if number is None or office is None else people.text_window(db, number, office),
         callbacks=callbacks,
         replies=replies,
+        contacts_same=callbacks + texts,
         contacts_alike=alike,
         contacts=contacts,
         contact_opens=opens,

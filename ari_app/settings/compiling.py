@@ -77,7 +77,12 @@ def compile_policy(document: Document) -> Policy:
             per_day=document.callback.per_day,
         ),
         quiet=QuietRules(*document.quiet_hours.contact, texts=document.quiet_hours.texts),
-        limits=Limits(document.limits.per_hour, document.limits.alike_per_hour, document.limits.alike_digits),
+        limits=Limits(
+            document.limits.per_hour,
+            document.limits.alike_per_hour,
+            document.limits.alike_digits,
+            document.limits.per_number_per_day,
+        ),
         text_routes=tuple(TextRoute(read_pattern(route.to), route.via) for route in document.text_routes),
         callback_to=tuple(read_pattern(text) for text in document.callback.to),
         blocked=tuple(read_pattern(text) for text in document.blocked),

@@ -150,7 +150,7 @@ class TextRouteSection(Section):
 class LimitsSection(Section):
     """How much goes out on the word of a caller id or a text's sender, which anybody can forge.
 
-    Texts, automatic replies and callbacks together, in an hour.
+    In an hour: texts, automatic replies and callbacks together.
     """
 
     per_hour: int = Field(default=300, ge=1)
@@ -159,6 +159,8 @@ class LimitsSection(Section):
     """To numbers that share their first digits (ABU-01)."""
     alike_digits: int = Field(default=7, ge=2, le=14)
     """How many digits, country code included: 7 are +1, area code and exchange."""
+    per_number_per_day: int = Field(default=3, ge=1)
+    """Texts and callbacks to one number in 24 hours, of all offices together (ABU-03)."""
 
 
 def _one_span(value: Any) -> Any:

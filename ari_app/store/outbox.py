@@ -235,7 +235,8 @@ def of_lead(db: Database, lead_id: LeadId) -> list[Order]:
 
 _CONTACTS_SINCE = """
     SELECT count(*) FILTER (WHERE kind = 'callback'),
-           count(*) FILTER (WHERE kind = 'text' AND purpose NOT IN ('', 'text_back'))
+           count(*) FILTER (WHERE kind = 'text' AND purpose NOT IN ('', 'text_back')),
+           count(*) FILTER (WHERE kind = 'text' AND purpose = 'text_back')
     FROM outbox
     WHERE number = ? AND kind IN ('callback', 'text') AND created_at > ?
       AND (status NOT IN ('refused', 'cancelled', 'failed') OR (status = 'cancelled' AND EXISTS (
@@ -243,10 +244,10 @@ _CONTACTS_SINCE = """
 """What was in doubt, and was dropped by a person, may have gone out all the same."""
 
 
-def contacts_since(db: Database, number: E164, since: datetime) -> tuple[int, int]:
-    """Callbacks, and automatic replies, to a number since then that went out or may have."""
-    callbacks, replies = db.execute(_CONTACTS_SINCE, [number, stamp(since)]).fetchone()
-    return int(callbacks), int(replies)
+def contacts_since(db: Database, number: E164, since: datetime) -> tuple[int, int, int]:
+    """Callbacks, automatic replies, and text-backs to a number since then that went out or may have, or are about to."""
+    callbacks, replies, texts = db.execute(_CONTACTS_SINCE, [number, stamp(since)]).fetchone()
+    return int(callbacks), int(replies), int(texts)
 
 
 _DEPTHS = " UNION ALL ".join(

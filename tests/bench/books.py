@@ -39,7 +39,7 @@ templates:
       {{brokerage}} (automated): sorry[ {{name}}] we missed your {{time}} call[ on {{listing}}].
       Are you buying or selling? STOP to opt out.
 callback: {{to: ["_1NXXNXXXXXX"], trunk: carrier}}
-limits: {{alike_per_hour: 1000000, per_hour: 1000000}}
+limits: {{alike_per_hour: 1000000, per_hour: 1000000, per_number_per_day: 1000000}}
 quiet_hours: {{contact: 0:00-24:00, texts: send}}
 gateways:
   sms: {{type: smpp, host: 127.0.0.1, port: {port}, system_id: bench, password: {{env: RINGBACK_BENCH_SMPP}}, window: {window},

@@ -51,7 +51,7 @@ templates:
   emails:
     follow_up: {subject: "Your call to {brokerage}", body: "We missed your call at {time}. {phone}"}
 callback: {to: ["_1NXXNXXXXXX"], trunk: carrier}
-limits: {alike_per_hour: 1000000, per_hour: 1000000}
+limits: {alike_per_hour: 1000000, per_hour: 1000000, per_number_per_day: 1000000}
 quiet_hours: {contact: 8:00-21:00, texts: hold}
 gateways:
   sms: {type: smpp, host: 127.0.0.1, port: 2775, system_id: ringback, password: {env: RINGBACK_TEST_SMPP}}

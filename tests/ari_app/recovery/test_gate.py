@@ -190,7 +190,7 @@ def test_forged_caller_ids_cannot_turn_us_on_a_neighbourhood(
     alike: int, all_of_them: int, expected: str | tuple[str, str]
 ) -> None:
     facts = replace(FREE, contacts_alike=alike, contacts=all_of_them)
-    limited = replace(policy(), limits=Limits(per_hour=300, alike_per_hour=30, alike_digits=7))
+    limited = replace(policy(), limits=Limits(per_hour=300, alike_per_hour=30, alike_digits=7, per_number_per_day=3))
     text = seen(may_text_back(facts, limited, START))
     call = seen(may_call_back(facts, limited, START, notice_heard=True, pressed_one_at=START))
     assert text == (expected if isinstance(expected, tuple) else ("allow", "CNS-01"))
@@ -198,3 +198,14 @@ def test_forged_caller_ids_cannot_turn_us_on_a_neighbourhood(
     for rule in ("REV-04", "REV-08", "REV-09"):
         reply = seen(may_reply(facts, limited, rule))
         assert reply == (expected if isinstance(expected, tuple) else ("allow", rule)), "a sender can be forged, too"
+
+
+@pytest.mark.parametrize(("before", "allowed"), [(0, True), (2, True), (3, False), (9, False)])
+def test_one_number_gets_so_many_texts_and_callbacks_a_day_from_all_offices(before: int, allowed: bool) -> None:
+    facts = replace(FREE, contacts_same=before)
+    limited = replace(policy(), limits=Limits(per_hour=300, alike_per_hour=30, alike_digits=7, per_number_per_day=3))
+    text = seen(may_text_back(facts, limited, START))
+    call = seen(may_call_back(facts, limited, START, notice_heard=True, pressed_one_at=START))
+    assert text == (("allow", "CNS-01") if allowed else ("refuse", "ABU-03"))
+    assert call == (("allow", "CNS-02") if allowed else ("refuse", "ABU-03"))
+    assert seen(may_reply(facts, limited, "REV-08")) == ("allow", "REV-08"), "replies have a limit of their own"

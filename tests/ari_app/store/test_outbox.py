@@ -210,7 +210,7 @@ def test_counting_what_went_to_a_number_leaves_out_what_never_went(db: Database)
     add(db, "7.0", text())
     add(db, "8.0", text(TextPurpose.HELP), at=day)
     add(db, "9.0", text(TextPurpose.HELP))
-    assert outbox.contacts_since(db, CALLER, day) == (3, 4)
+    assert outbox.contacts_since(db, CALLER, day) == (3, 4, 1)
 
 
 @pytest.mark.parametrize(("ended", "counted"), [("in_doubt", 1), ("failed", 0)])
@@ -221,7 +221,7 @@ def test_what_may_have_gone_out_counts_also_when_a_person_has_dropped_it(
     claim(db, "text")
     outbox.settle(db, EffectId("1.0"), ended, NOON, None, "no answer")
     assert outbox.end(db, EffectId("1.0"), NOON, "dropped by ana")
-    assert outbox.contacts_since(db, CALLER, NOON - timedelta(hours=24)) == (0, counted)
+    assert outbox.contacts_since(db, CALLER, NOON - timedelta(hours=24)) == (0, counted, 0)
 
 
 def test_depths_show_what_is_not_over(db: Database) -> None:
