@@ -62,7 +62,7 @@ class Metrics:
         for decision in recorded.step.decisions:
             self._decisions.labels(decision.action, decision.outcome, decision.rule).inc()
         match event:
-            case CallMissed(verdict=verdict) | CallClosed(verdict=verdict):
+            case CallMissed(verdict=verdict) | CallClosed(verdict=verdict, elsewhere=False):
                 self._calls.labels(verdict.value).inc()
             case EffectSettled(kind=kind, outcome=outcome):
                 self._orders.labels(kind, outcome).inc()

@@ -13,6 +13,7 @@ from ari_app.recovery.values import AlertReason, Intent, Progress
 _HEADLINES = {
     AlertReason.MISSED: "Missed call",
     AlertReason.REPEAT_MISS: "Second missed call, call them now",
+    AlertReason.DROPPED: "Missed call, and the next was cut off as it was answered: call them",
     AlertReason.REPLIED: "A caller texted back",
     AlertReason.WANTS_PERSON: "A caller asks for a person, call them now",
     AlertReason.ESCALATION: "Nobody has taken this lead yet",

@@ -133,7 +133,7 @@ class Draft:
     def stop_plan(self, why: str) -> None:
         """End the plan: take back what has not begun, forget the timers."""
         lead = self.lead
-        if lead.stage is Stage.IDLE and Progress.PENDING not in (lead.text, lead.callback):
+        if not lead.in_hand:
             if any(isinstance(step, EmailStep) for step in lead.plan):
                 self.order(CancelPending(kinds=("email",), why=why))  # it may still wait for the mail server
             return

@@ -77,13 +77,17 @@ class CallMissed(InboundCall):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallClosed(InboundCall):
-    """The verdict on a call that starts no plan: answered, dropped, abandoned at once. source_id ``call:<linkedid>``."""
+    """The verdict on a call that starts no plan: answered, dropped, abandoned at once. source_id ``call:<linkedid>``.
+
+    A dropped one is told once more to each other lead whose plan its answer has ended. elsewhere: this is such a one.
+    """
 
     verdict: Verdict
     rings: int
     ring_seconds: float
     talk_seconds: float
     answered_by: str | None
+    elsewhere: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,6 +33,7 @@ class Lead:
     plan, cursor: the steps taken over when the plan began (a reload does not touch them), and the next one.
     plan_at: when the plan began; waits count from there. missed_at: the missed call that it answers, which is earlier when
     we learned of it late. waited_seconds: sum of the waits before the cursor.
+    lifted_call, lifted_at: the call that ended the plan because somebody lifted a phone, and when.
     """
 
     lead_id: LeadId
@@ -77,9 +78,16 @@ class Lead:
 
     engaged: bool = False
     reached_by: str | None = None
+    lifted_call: str | None = None
+    lifted_at: datetime | None = None
     acknowledged_by: str | None = None
     opted_out: bool = False
     closed_by: str | None = None
+
+    @property
+    def in_hand(self) -> bool:
+        """Whether the plan is not over, or a text or a callback of it is still to end."""
+        return self.stage is not Stage.IDLE or Progress.PENDING in (self.text, self.callback)
 
     def record(self) -> LeadRecord:
         """The lead as people and CRMs see it."""

@@ -7,7 +7,8 @@ Rules:
 2. A miss starts the plan, unless a text has gone to this caller and office inside the window: then a person is told
    (FRQ-03). A caller who is still on the line is first heard out: LISTENING, for ``hold_seconds`` at most.
 3. No (key 9, STOP, spoken) is kept in the same transaction, for texts and calls, and ends the plan (REV-01, REV-03).
-4. Reaching a person ends the plan: what has not begun is taken back; the CRM hears of it.
+4. Reaching a person ends the plan: what has not begun is taken back; the CRM hears of it. If the phone was lifted for a
+   moment only, a person is told.
 5. Whatever settles (text, callback, timer) moves the plan only if the plan waits for exactly that.
 6. What is in doubt is never repeated; it is shown to a person. Only a person has it sent again, as a new order that takes
    over the right to the one text-back.
@@ -96,17 +97,20 @@ def _apply(draft: Draft, event: Event) -> None:
     match event:
         case CallMissed():
             _missed(draft, event)
-        case CallClosed() | VoicemailLeft():
+        case CallClosed(verdict=verdict, call_id=call_id):
+            if verdict is Verdict.DROPPED and call_id == draft.lead.lifted_call:
+                _let_go(draft)
+        case VoicemailLeft():
             pass
-        case CallAnswered(by=by):
-            _reached(draft, by)
+        case CallAnswered():
+            _lifted(draft, event)
         case PromptPlayed(whole=whole, call_id=call_id):
             if whole and call_id == draft.lead.call_id:
                 draft.lead = replace(draft.lead, notice_heard=True)
         case KeyPressed():
             _key(draft, event)
-        case CallerLeft(call_id=call_id):
-            _left(draft, call_id)
+        case CallerLeft():
+            _left(draft, event)
         case TextReceived():
             _text_received(draft, event)
         case ReceiptReceived():
@@ -158,8 +162,7 @@ def _missed(draft: Draft, event: CallMissed) -> None:
         doubt.of_lost_time(draft, event, draft.facts.books_lost_until)
         return
     window_until = draft.facts.text_window_until
-    busy = lead.stage is not Stage.IDLE or Progress.PENDING in (lead.text, lead.callback)
-    if busy or (window_until is not None and event.at < window_until):
+    if lead.in_hand or (window_until is not None and event.at < window_until):
         draft.lead = replace(lead, call_id=event.call_id, on_line=event.on_line)
         draft.explain("plan", "skipped", "FRQ-03", "the caller tried again and was missed again: a person is told")
         draft.assign()
@@ -191,9 +194,14 @@ def _missed(draft: Draft, event: CallMissed) -> None:
         plan.resume(draft)
 
 
-def _left(draft: Draft, call_id: str) -> None:
+def _left(draft: Draft, event: CallerLeft) -> None:
     """The caller is off the line: what waited for that goes on."""
-    if call_id != draft.lead.call_id:
+    lead = draft.lead
+    if event.call_id == lead.lifted_call:
+        assert lead.lifted_at is not None
+        if (event.at - lead.lifted_at).total_seconds() < draft.policy.dropped_seconds:
+            _let_go(draft)
+    if event.call_id != lead.call_id:
         return
     draft.lead = replace(draft.lead, on_line=False)
     if draft.lead.stage is Stage.LISTENING:
@@ -206,6 +214,23 @@ def _reached(draft: Draft, by: str) -> None:
     draft.stop_plan("the caller reached a person")
     draft.lead = replace(draft.lead, reached_by=by, engaged=True)
     draft.push_last()
+
+
+def _lifted(draft: Draft, event: CallAnswered) -> None:
+    """A phone was lifted: the plan ends at once, so that nothing goes out into the talk."""
+    stopped = draft.lead.in_hand
+    _reached(draft, event.by)
+    if stopped:
+        draft.lead = replace(draft.lead, lifted_call=event.call_id, lifted_at=event.occurred_at or event.at)
+
+
+def _let_go(draft: Draft) -> None:
+    """The phone was put down within moments: the caller has reached nobody, and the plan that this ended is a person's task."""
+    draft.lead = replace(draft.lead, lifted_call=None, lifted_at=None, reached_by=None)
+    draft.explain("plan", "skipped", "ESC-01", "a phone was lifted for a moment only: a person is told")
+    draft.assign()
+    draft.alert(AlertReason.DROPPED)
+    draft.push_again()
 
 
 def _key(draft: Draft, event: KeyPressed) -> None:

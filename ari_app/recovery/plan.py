@@ -64,6 +64,8 @@ def take_over(draft: Draft, plan: Plan, missed_at: datetime) -> None:
         engaged=False,
         acknowledged_by=None,
         reached_by=None,
+        lifted_call=None,
+        lifted_at=None,
     )
 
 

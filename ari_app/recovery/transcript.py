@@ -80,9 +80,10 @@ def _event_details(event: Event) -> str:
             there = ", caller on the line" if on_line else ""
             return f"{_route(event)} {verdict} after {rings} rings{there}{_learned(event)}"
         case CallClosed(verdict=verdict, rings=rings, answered_by=by):
-            return f"{_route(event)} {verdict} after {rings} rings{f' by {by}' if by else ''}{_learned(event)}"
-        case CallAnswered(by=by, elsewhere=elsewhere):
-            return f"{_route(event)} by {by}{', elsewhere' if elsewhere else ''}"
+            whom = f" by {by}" if by else ""
+            return f"{_route(event)} {verdict} after {rings} rings{whom}{_learned(event)}{_elsewhere(event)}"
+        case CallAnswered(by=by):
+            return f"{_route(event)} by {by}{_elsewhere(event)}"
         case PromptPlayed(prompt=prompt, whole=whole, audio_sha256=digest):
             return f"{prompt} {'to its end' if whole else 'in part'} (audio {digest[:8]})"
         case KeyPressed(key=key):
@@ -170,6 +171,11 @@ def snake(name: str) -> str:
 
 def _route(event: InboundCall) -> str:
     return f"{event.caller or event.kind.value} → {event.dialled}"
+
+
+def _elsewhere(event: CallAnswered | CallClosed) -> str:
+    """Told to a lead that the call was not for."""
+    return ", elsewhere" if event.elsewhere else ""
 
 
 def _learned(event: InboundCall) -> str:

@@ -150,6 +150,8 @@ class AlertReason(StrEnum):
     MISSED = "missed"
     REPEAT_MISS = "repeat_miss"
     """The caller tried again inside the window in which no second text may go (FRQ-03)."""
+    DROPPED = "dropped"
+    """Somebody lifted a phone for a moment only: the plan has ended, and the caller has reached nobody (ESC-01)."""
     REPLIED = "replied"
     WANTS_PERSON = "wants_person"
     ESCALATION = "escalation"

@@ -53,7 +53,7 @@ from ari_app.recovery.events import (
 from ari_app.recovery.lead import Lead
 from ari_app.recovery.machine import Step
 from ari_app.recovery.policy import Policy
-from ari_app.recovery.values import E164, Channel, ConsentState, EffectId, LeadId, NumberKind, Progress
+from ari_app.recovery.values import E164, Channel, ConsentState, EffectId, LeadId, NumberKind, Progress, Verdict
 from ari_app.runtime.facts import kind_of, look_up
 from ari_app.runtime.outcome import Done, Failed, InDoubt, Outcome, Refused, RetryAt
 from ari_app.runtime.receipts import apply_parked
@@ -159,8 +159,8 @@ class Recorder:
 
             def record(event: Event, lead_id: LeadId | None) -> Recorded | None:
                 recorded = self._record(db, event, lead_id, versions)
-                if recorded is not None and isinstance(event, CallAnswered):
-                    others = _answered_elsewhere(db, event, recorded.lead_id)
+                if recorded is not None:
+                    others = _elsewhere(db, event, recorded.lead_id)
                     elsewhere.extend(self._record(db, *other, versions) for other in others)
                 return recorded
 
@@ -296,15 +296,24 @@ def _approached(effects: tuple[Effect, ...]) -> Iterator[E164]:
             yield effect.to
 
 
-def _answered_elsewhere(
-    db: Database, event: CallAnswered, lead_id: LeadId | None
-) -> Iterator[tuple[CallAnswered, LeadId]]:
-    """The same answer for the caller's other leads: whoever has reached one office is not texted by another."""
-    reached_at = event.occurred_at or event.at
-    for lead in [] if event.caller is None else journal.in_hand(db, event.caller):
-        if lead.lead_id != lead_id and (lead.missed_at is None or lead.missed_at <= reached_at):
+def _elsewhere(db: Database, event: Event, lead_id: LeadId | None) -> Iterator[tuple[Event, LeadId]]:
+    """The same event for the caller's other leads: whoever has reached one office is not texted by another, and the plans
+    that a phone ended which was lifted for a moment only are persons' tasks."""
+    if not isinstance(event, CallAnswered | CallClosed) or event.caller is None:
+        return
+    if isinstance(event, CallClosed) and event.verdict is not Verdict.DROPPED:
+        return
+    for lead in journal.leads_of(db, event.caller):
+        if lead.lead_id != lead_id and _concerns(event, lead):
             source_id = f"{event.source_id}:lead:{lead.lead_id}"
             yield replace(event, source_id=source_id, elsewhere=True), lead.lead_id
+
+
+def _concerns(event: CallAnswered | CallClosed, lead: Lead) -> bool:
+    if isinstance(event, CallClosed):
+        return lead.lifted_call == event.call_id
+    # A talk of before the miss, of which we learn now, is another matter.
+    return lead.in_hand and (lead.missed_at is None or lead.missed_at <= (event.occurred_at or event.at))
 
 
 def settle(db: Database, record: Record, order: Order, outcome: Outcome, at: datetime) -> list[Recorded | None]:

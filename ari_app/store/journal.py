@@ -14,7 +14,7 @@ from ari_app.recovery.effects import Decision
 from ari_app.recovery.events import Event, Facts
 from ari_app.recovery.intake import Known
 from ari_app.recovery.lead import Lead
-from ari_app.recovery.values import E164, LeadId, Progress, Stage
+from ari_app.recovery.values import E164, LeadId
 from ari_app.store import bookmarks
 from ari_app.store.rows import dump, instant, parse, stamp
 
@@ -163,10 +163,9 @@ def newest_lead(db: Database, number: E164, office: str | None) -> Known | None:
     return None if row is None else Known(_lead(row[0]), instant(row[1]))
 
 
-def in_hand(db: Database, number: E164) -> list[Lead]:
-    """The person's leads, at any office, whose plan is not over or that wait for a text or a callback."""
-    found = (_lead(row[0]) for row in db.execute("SELECT body FROM leads WHERE number = ? ORDER BY id", [number]))
-    return [lead for lead in found if lead.stage is not Stage.IDLE or Progress.PENDING in (lead.text, lead.callback)]
+def leads_of(db: Database, number: E164) -> list[Lead]:
+    """The person's leads, at all offices."""
+    return [_lead(row[0]) for row in db.execute("SELECT body FROM leads WHERE number = ? ORDER BY id", [number])]
 
 
 def lead_of(db: Database, source_id: str) -> LeadId | None:

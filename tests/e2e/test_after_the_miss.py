@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,11 @@ import pytest
 from tests.e2e.brokerage import HANGUP, OVERFLOW, RING_SECONDS, RINGS, VOICEMAIL, Brokerage
 from tests.e2e.scenes import settled
 from tests.support.tones import loudness, write_tone
+from tests.support.waiting import until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
+TALK_SECONDS = 2.0
+"""Longer than the brokerage's cadence.dropped."""
 
 
 async def test_the_overflow_group_rings_on_and_whoever_answers_ends_the_recovery(
@@ -28,6 +32,8 @@ async def test_the_overflow_group_rings_on_and_whoever_answers_ends_the_recovery
         await mobile.heard("answered")
         answered = await brokerage.event("CallAnswered", caller=caller)
         assert (answered.body["by"], answered.lead_id) == ("103", missed.lead_id)
+        began = asyncio.get_running_loop().time()
+        await until(lambda: asyncio.get_running_loop().time() > began + TALK_SECONDS, what="the end of a short talk")
         mobile.hang_up()
         await brokerage.event("CallerLeft", caller=caller)
     assert missed.body["verdict"] == "no_answer"

@@ -3,7 +3,8 @@
 Lines with ``<`` are what happens; they are read back into events. Timers are not: they fire by themselves when the next
 event is later; nor is what the recorder tells to other leads (``elsewhere``). The whole transcript is made anew through the
 real recorder and books, and has to equal the file.
-Lines that begin with ``#`` say what is being told; ``# office: OLD => NEW`` changes the settings.
+Lines that begin with ``#`` say what is being told; ``# office: OLD => NEW`` changes the settings; after ``# another call`` a
+call is answered that is not the last one, and the verdict that follows is that call's, too.
 """
 
 from __future__ import annotations
@@ -103,6 +104,8 @@ class _Teller:
         for text in self._story.splitlines():
             if text.startswith("#") or not text.strip():
                 self._told.append(text)
+                if text == "# another call":
+                    self._calls["next"] = f"next:{len(self._told)}"
                 continue
             found = _LINE.match(text)
             if found is None or found["name"] == "timer_fired" or found["rest"].endswith(", elsewhere"):
@@ -215,8 +218,12 @@ class _Teller:
     def _call_event(self, name: str, rest: str, at: datetime) -> Event:
         found = _CALL.match(rest)
         if found is not None:
-            if name != "call_answered":
+            if "next" in self._calls:
+                self._calls["call"] = self._calls["next"]
+            elif name != "call_answered":
                 self._calls["call"] = f"{self._count}"
+            if name != "call_answered":
+                self._calls.pop("next", None)
             self._calls |= {"caller": found["caller"], "dialled": found["dialled"]}
             rest = found["rest"]
         policy = self._settings.policy

@@ -7,7 +7,7 @@ import io
 import socket
 import stat
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -147,23 +147,23 @@ async def test_metrics_are_counted_from_what_is_recorded(edge: Edge) -> None:
     await books.record(
         CallbackEnded(at=clock.at, source_id="c2", effect_id=effect_id, end=CallbackEnd.COMPLETED, **ended)  # type: ignore[arg-type]
     )
-    await books.record(
-        CallClosed(
-            at=NOON,
-            source_id="call:2",
-            call_id="2",
-            caller=CALLER,
-            kind=NumberKind.ORDINARY,
-            dialled=DIALLED,
-            office="miami",
-            entry="_1305555010X",
-            verdict=Verdict.ANSWERED,
-            rings=1,
-            ring_seconds=6.0,
-            talk_seconds=60.0,
-            answered_by="ana",
-        )
+    closed = CallClosed(
+        at=NOON,
+        source_id="call:2",
+        call_id="2",
+        caller=CALLER,
+        kind=NumberKind.ORDINARY,
+        dialled=DIALLED,
+        office="miami",
+        entry="_1305555010X",
+        verdict=Verdict.ANSWERED,
+        rings=1,
+        ring_seconds=6.0,
+        talk_seconds=60.0,
+        answered_by="ana",
     )
+    await books.record(closed)
+    await books.record(replace(closed, source_id="call:2:lead:1", elsewhere=True), 1)
     found = await edge.metrics()
     expected = {
         "ringback_calls_total,no_answer": 1,

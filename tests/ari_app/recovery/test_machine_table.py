@@ -39,7 +39,7 @@ from ari_app.recovery.events import (
     VoicemailLeft,
 )
 from ari_app.recovery.machine import Step
-from ari_app.recovery.values import CallbackEnd, EffectId, LeadId, Stage
+from ari_app.recovery.values import CallbackEnd, EffectId, LeadId, Stage, Verdict
 from tests.ari_app.recovery.books import CALLER, Books
 
 TABLE = Path(__file__).parent / "machine_table.txt"
@@ -153,6 +153,7 @@ EVENTS: dict[str, Happen] = {
     "call_missed": call(CallMissed, on_line=True),
     "call_missed, hung up": call(CallMissed),
     "call_closed": call(CallClosed),
+    "call_closed dropped": call(CallClosed, verdict=Verdict.DROPPED),
     "call_answered": call(CallAnswered),
     "prompt_played": call(PromptPlayed),
     "prompt_played in part": call(PromptPlayed, whole=False),
@@ -199,6 +200,7 @@ BEFORE_THE_CALLBACK = frozenset({Stage.LISTENING, Stage.TEXTING})
 CHANGES_NOTHING: dict[str, frozenset[Stage]] = {
     # kept in the journal, and no more
     "call_closed": ALWAYS,
+    "call_closed dropped": ALWAYS,  # its answer ended no plan
     "voicemail_left": ALWAYS,
     "key_pressed 5": ALWAYS,
     # the notice counts as heard only when it was played to its end, in the call that was missed

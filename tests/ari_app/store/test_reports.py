@@ -181,7 +181,7 @@ async def test_no_question_about_one_person_lead_or_moment_reads_a_whole_table(m
             journal.lead(db, lead)
             journal.lead_of(db, "call:x")
             journal.answered_between(db, CALLER, day, NOON)
-            journal.in_hand(db, CALLER)
+            journal.leads_of(db, CALLER)
             journal.decisions(db, lead)
             list(journal.entries(db, lead))
             outbox.claim(db, "text", NOON, NOON, 10)
