@@ -26,7 +26,10 @@ class TextsSection(Section):
     outcome: Duration = Field(default=10.0, ge=0.1, le=60)
     """How long the plan waits for a text's outcome before the next step."""
     hold: Duration = Field(default=8.0, ge=0, le=30)
-    """How long a text waits for a caller who still listens to the prompt, and may press 9. 0: it never waits."""
+    """How long a text waits for a caller who is still on the line, and may press 9. 0: it never waits.
+
+    A longer prompt is overtaken by the text; a 9 after it stops what follows.
+    """
     expires: Duration = Field(default=900.0, ge=10)
     """A text that could not be handed over by then is dropped, and a person is told."""
     late: Duration = Field(default=900.0, ge=60)
