@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from ari_app.recovery import gate
 from ari_app.recovery.effects import Decision
 from ari_app.recovery.events import CallMissed, Event, Facts, TextReceived
-from ari_app.recovery.keywords import keyword
+from ari_app.recovery.keywords import cancels_something, word_of
 from ari_app.recovery.lead import Lead
 from ari_app.recovery.policy import Policy
 from ari_app.recovery.values import Keyword, LeadId, NumberKind, e164
@@ -37,7 +37,8 @@ def opens(event: Event, facts: Facts) -> bool:
             return gate.no_lead(facts.kind, blocked=facts.blocked) is None
         case TextReceived():
             ordinary = facts.kind in (NumberKind.ORDINARY, NumberKind.FOREIGN) and not facts.blocked
-            return ordinary and event.office is not None and keyword(event.body) is Keyword.NONE
+            spoken = word_of(event.body, facts.text) is Keyword.NONE or cancels_something(event.body)
+            return ordinary and event.office is not None and spoken
         case _:
             return False
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from ari_app.recovery.values import Keyword
+from ari_app.recovery.values import Consent, ConsentState, Keyword
 
+STOPPED_BY_TEXT = "sms:stop"
+"""The source of a no that came by text."""
 _STOP_ALONE = frozenset(
     "stop stopall stop2end stopsms stoptxt quit end revoke optout cancel unsubscribe remove nomore "
     "arret alto parar pare detener baja cancelar "
@@ -56,13 +58,12 @@ def normalise(text: str) -> str:
 
 def keyword(text: str) -> Keyword:
     """Which keyword ``text`` is, or holds as its intent; ``Keyword.NONE`` for ordinary conversation."""
-    words = normalise(text).split()
-    if not words:
-        return Keyword.NONE
-    core = [word for word in words if word not in _COURTESY]
+    core = _core(text)
     alone = "".join(core)
     spelled = all(len(word) == 1 for word in core)  # S T O P
     if alone in _STOP_ALONE and (len(core) <= 2 or spelled):
+        return Keyword.STOP
+    if cancels_something(text):
         return Keyword.STOP
     if any(_STOP_WITHIN.search(normalise(clause)) for clause in re.split(r"[.,;:!?\n]+", text)):
         return Keyword.STOP
@@ -71,3 +72,21 @@ def keyword(text: str) -> Keyword:
     if alone in _HELP_ALONE:
         return Keyword.HELP
     return Keyword.NONE
+
+
+def word_of(text: str, said: Consent) -> Keyword:
+    """As ``keyword``, of a person who has said this about texts: YES after a STOP by text is a START (REV-09)."""
+    word = keyword(text)
+    stopped = said.state is ConsentState.OPTED_OUT and said.source == STOPPED_BY_TEXT
+    return Keyword.START if word is Keyword.NONE and stopped and _core(text) == ["yes"] else word
+
+
+def cancels_something(text: str) -> bool:
+    """CANCEL with something behind it. It may be meant for a showing: opt-out first, and a person reads it (REV-05)."""
+    words = normalise(text).split()
+    return words[:1] == ["cancel"] and any(word not in _COURTESY for word in words[1:])
+
+
+def _core(text: str) -> list[str]:
+    """The words of a text, courtesies aside."""
+    return [word for word in normalise(text).split() if word not in _COURTESY]

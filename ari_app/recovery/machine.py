@@ -50,7 +50,7 @@ from ari_app.recovery.events import (
     TimerFired,
     VoicemailLeft,
 )
-from ari_app.recovery.keywords import keyword
+from ari_app.recovery.keywords import STOPPED_BY_TEXT, cancels_something, word_of
 from ari_app.recovery.lead import Lead
 from ari_app.recovery.policy import CallStep, Policy
 from ari_app.recovery.values import (
@@ -295,18 +295,24 @@ def _callback_ended(draft: Draft, event: CallbackEnded) -> None:
 # ------------------------------------------------------------------------------------------------------------- texts
 def _text_received(draft: Draft, event: TextReceived) -> None:
     number = draft.lead.number
-    word = keyword(event.body)
+    word = word_of(event.body, draft.facts.text)
     if word is not Keyword.NONE and number is not None:
         if word is Keyword.STOP:
-            _no_more(draft, number, "sms:stop", tell_crm=False)
+            _no_more(draft, number, STOPPED_BY_TEXT, tell_crm=False)
         _answer_keyword(draft, word, number, event.recipient, draft.lead.office)
+        if cancels_something(event.body):
+            _read_by_a_person(draft, event.body)
         if word is not Keyword.HELP:
             draft.push_last()
         return
-    draft.assign()
-    draft.lead = draft.lead.with_reply(event.body)
-    draft.alert(AlertReason.REPLIED)
+    _read_by_a_person(draft, event.body)
     draft.push_again()
+
+
+def _read_by_a_person(draft: Draft, body: str) -> None:
+    draft.assign()
+    draft.lead = draft.lead.with_reply(body)
+    draft.alert(AlertReason.REPLIED)
 
 
 def _answer_keyword(draft: Draft, word: Keyword, number: E164, sender: str, office: str) -> None:
@@ -432,7 +438,7 @@ def _timer(draft: Draft, kind: str) -> None:
 def _without_lead(event: Event, facts: Facts, policy: Policy, seq: int) -> Step:
     """Events of people who are no lead. What they say about contact counts all the same."""
     if isinstance(event, TextReceived):
-        word = keyword(event.body)
+        word = word_of(event.body, facts.text)
         office = event.office or next(iter(policy.offices))
         try:
             number = e164(event.sender)
@@ -444,7 +450,7 @@ def _without_lead(event: Event, facts: Facts, policy: Policy, seq: int) -> Step:
             )
             draft = Draft(stranger, seq, event.at, facts, policy)
             if word is Keyword.STOP:
-                _no_more(draft, number, "sms:stop")
+                _no_more(draft, number, STOPPED_BY_TEXT)
             _answer_keyword(draft, word, number, event.recipient, office)
             return Step(None, tuple(draft.effects), tuple(draft.decisions))
     if isinstance(event, OptOutRecorded):

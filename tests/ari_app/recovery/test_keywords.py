@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ari_app.recovery.keywords import keyword, normalise
-from ari_app.recovery.values import Keyword
+from ari_app.recovery.keywords import cancels_something, keyword, normalise, word_of
+from ari_app.recovery.values import Consent, ConsentState, Keyword
 
 FCC_2025 = ("stop", "quit", "end", "revoke", "opt out", "cancel", "unsubscribe")
 """47 CFR 64.1200(a)(10), in force since April 2025: each of them is a revocation by itself."""
@@ -116,6 +116,33 @@ def test_ordinary_talk_is_ordinary_talk(text: str) -> None:
 @pytest.mark.parametrize("text", ["START", "start", "Unstop.", "resume", "Opt in", "start please", "RESUME TEXTS"])
 def test_start_words_allow_texts_again(text: str) -> None:
     assert keyword(text) is Keyword.START
+
+
+STOPPED = Consent(ConsentState.OPTED_OUT, "sms:stop")
+
+
+@pytest.mark.parametrize("text", ["YES", "yes", "Yes!", "yes please", "ok yes", "YES, text me"])
+def test_yes_after_a_stop_by_text_allows_texts_again_and_is_an_answer_like_any_other_before(text: str) -> None:
+    assert word_of(text, STOPPED) is Keyword.START
+    for said in (Consent(), Consent(ConsentState.OPTED_IN, "sms:start"), Consent(ConsentState.OPTED_OUT, "key:9")):
+        assert word_of(text, said) is Keyword.NONE
+
+
+@pytest.mark.parametrize("text", ["no", "yes, I am buying", "yesterday", "", "ok"])
+def test_what_is_no_clear_yes_takes_no_stop_back(text: str) -> None:
+    assert word_of(text, STOPPED) is Keyword.NONE
+    assert word_of(f"{text} STOP", STOPPED) is Keyword.STOP
+
+
+@pytest.mark.parametrize("text", ["CANCEL my showing", "cancel the tour on Friday", "Cancel: I will call you"])
+def test_cancel_with_something_behind_it_is_a_stop_first_and_for_a_person_to_read(text: str) -> None:
+    assert keyword(text) is Keyword.STOP
+    assert cancels_something(text)
+
+
+@pytest.mark.parametrize("text", ["CANCEL", "cancel, please", "stop", "Please cancel my showing", "cancelled it"])
+def test_other_texts_cancel_nothing(text: str) -> None:
+    assert not cancels_something(text)
 
 
 @pytest.mark.parametrize("text", ["HELP", "help!", "Info", "help me please", "AYUDA", "aide"])
