@@ -297,8 +297,8 @@ def _approached(effects: tuple[Effect, ...]) -> Iterator[E164]:
 
 
 def _elsewhere(db: Database, event: Event, lead_id: LeadId | None) -> Iterator[tuple[Event, LeadId]]:
-    """The same event for the caller's other leads: whoever has reached one office is not texted by another, and the plans
-    that a phone ended which was lifted for a moment only are persons' tasks."""
+    """The same event for the caller's other leads: whoever has reached one office is not texted by another, nor by a person who
+    sends again what failed; and the plans that a phone ended which was lifted for a moment only are persons' tasks."""
     if not isinstance(event, CallAnswered | CallClosed) or event.caller is None:
         return
     if isinstance(event, CallClosed) and event.verdict is not Verdict.DROPPED:
@@ -312,8 +312,10 @@ def _elsewhere(db: Database, event: Event, lead_id: LeadId | None) -> Iterator[t
 def _concerns(event: CallAnswered | CallClosed, lead: Lead) -> bool:
     if isinstance(event, CallClosed):
         return lead.lifted_call == event.call_id
-    # A talk of before the miss, of which we learn now, is another matter.
-    return lead.in_hand and (lead.missed_at is None or lead.missed_at <= (event.occurred_at or event.at))
+    if lead.missed_at is not None and lead.missed_at > (event.occurred_at or event.at):
+        return False  # a talk of before the miss, of which we learn now
+    may_be_resent = not {Progress.FAILED, Progress.IN_DOUBT}.isdisjoint({lead.text, lead.callback})
+    return lead.in_hand or (may_be_resent and lead.reached_by is None)
 
 
 def settle(db: Database, record: Record, order: Order, outcome: Outcome, at: datetime) -> list[Recorded | None]:

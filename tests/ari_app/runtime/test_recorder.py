@@ -13,9 +13,11 @@ from sqlite_utils import Database
 from structlog.testing import capture_logs
 
 from ari_app.errors import StoreDamagedError, StoreUnavailableError
+from ari_app.recovery.commands import Declined, Resend
 from ari_app.recovery.effects import SendText
 from ari_app.recovery.events import CallAnswered, LeadAcknowledged, OptOutRecorded
-from ari_app.recovery.values import Channel, ConsentState, EffectId, LeadId, NumberKind, e164
+from ari_app.recovery.values import Channel, ConsentState, EffectId, LeadId, NumberKind, Stage, e164
+from ari_app.runtime.asking import ask
 from ari_app.runtime.outcome import Done, Failed, InDoubt, RetryAt
 from ari_app.runtime.recorder import Record, Recorded
 from ari_app.store import journal, people, replay
@@ -204,6 +206,20 @@ async def test_whoever_reaches_one_office_is_left_alone_by_the_others_in_the_sam
     assert await books.store.read(rebuilt)
     assert await books.recorder.record(answered("call-3", NIGHT + timedelta(hours=2), office="keys")) is None
     assert (await counts(books))["events"] == 4
+
+
+async def test_a_text_in_doubt_of_one_office_is_not_sent_again_to_a_caller_whom_another_has_answered(
+    books: Books,
+) -> None:
+    await books.miss(plan="brief")
+    await books.settle("text", InDoubt("no answer"))
+    assert getattr(await books.lead(1), "stage", None) is Stage.IDLE
+    for n in (2, 3):
+        await books.record(answered(f"call-{n}", NOON + timedelta(seconds=n), office="keys"))
+    declined = await ask(books.recorder, books.clock, Resend(EffectId("1.0"), "ana"), "r1")
+    assert isinstance(declined, Declined)
+    assert "has reached a person since (101)" in declined.why
+    assert (await counts(books))["events"] == 5, "a lead that knows is not told again"
 
 
 async def test_a_talk_of_before_the_miss_that_is_learned_of_later_takes_nothing_back(books: Books) -> None:
