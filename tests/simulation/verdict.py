@@ -71,8 +71,8 @@ def _is_cared_for(witness: Witness, seq: int, lead_id: LeadId | None) -> bool:
     alerts = "SELECT 1 FROM outbox WHERE lead_id = ? AND kind = 'alert' AND CAST(id AS INTEGER) >= ?"
     ended = "SELECT 1 FROM events WHERE lead_id = ? AND seq >= ? AND type IN ('CallAnswered', 'LeadClosed')"
     talked = (
-        "SELECT 1 FROM events WHERE lead_id = ? AND seq >= ? AND type = 'CallbackEnded'"
-        " AND json_extract(body, '$.end') = 'reached_person'"
+        "SELECT 1 FROM events WHERE lead_id = ? AND seq >= ? AND (type = 'CallbackHandedOver'"
+        " OR (type = 'CallbackEnded' AND json_extract(body, '$.end') = 'reached_person'))"
     )
     # FRQ-03 says that a person is told: then that has to be.
     over = (
