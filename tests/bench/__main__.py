@@ -27,14 +27,17 @@ def main(words: list[str]) -> int:
     """The exit status: 0, or 2 for words that are no command."""
     parser = argparse.ArgumentParser(prog="scripts/bench", description="Measures, on this machine.")
     parser.add_argument("name", nargs="?", choices=list(BENCHES), metavar="NAME")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure here")
+    parser.add_argument(
+        "--json", nargs="?", const="-", metavar="FILE", help="write every figure here; without FILE, to standard output"
+    )
     parser.add_argument("--quick", action="store_true", help="a short run, to see that it works: no figures to quote")
     parser.add_argument("--minutes", type=float, default=5.0, help="of chaos")
     parser.add_argument("--seed", type=int, default=1, help="of chaos: which faults when, and who answers")
     arguments = parser.parse_args(words)
-    console = Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=120)
+    told = sys.stderr if arguments.json == "-" else sys.stdout  # standard output is then JSON and nothing else
+    console = Console(file=told, highlight=False, width=None if told.isatty() else 120)
     if arguments.name is None:
-        console.print("Usage: scripts/bench NAME [--json FILE] [--quick]\n")
+        console.print("Usage: scripts/bench NAME [--json [FILE]] [--quick]\n")
         for name, sentence in BENCHES.items():
             console.print(f"  {name:14} {sentence}")
         return 0
@@ -52,7 +55,11 @@ def main(words: list[str]) -> int:
             "machine": asdict(machine),
             "result": asdict(result),
         }
-        arguments.json.write_text(json.dumps(facts, indent=1) + "\n")
+        written = json.dumps(facts, indent=1) + "\n"
+        if arguments.json == "-":
+            sys.stdout.write(written)
+        else:
+            Path(arguments.json).write_text(written)
     return 0
 
 

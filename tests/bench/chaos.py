@@ -8,14 +8,11 @@ locked and their disk is full. Ringback is started again at once after a kill, A
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
 import re
-import signal
-import sqlite3
 from collections import Counter, defaultdict
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -23,10 +20,9 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from ari_app.data_folder import database_path
+from tests.bench.chaos_faults import BLINDING, HOUR_SECONDS, Day, Fault, length, pause, plan_of
 from tests.bench.chaos_load import calls, phones
-from tests.bench.chaos_smsc import Mood
-from tests.bench.chaos_stage import ChaosStage, chaos_stage
+from tests.bench.chaos_stage import chaos_stage
 from tests.bench.chaos_verdict import Outcome, outcome, over
 from tests.bench.figures import Spread
 from tests.bench.machine import wall
@@ -34,53 +30,60 @@ from tests.bench.machine import wall
 MINUTES, QUICK_MINUTES = 5.0, 1.0
 SETTLE_SECONDS = 10.0
 """Calls go on so long after the last fault."""
+LONGEST_DAY = 4.0
+"""Calls come for so many times the planned length if they must: on a busy machine starts take longer than planned."""
 AIM_FIRST_EVENT_SECONDS = 2.0
-
-PLAN = {
-    "kill -9": 12,
-    "SIGSTOP": 1,
-    "Asterisk kill -9": 3,
-    "ARI cut": 3,
-    "ARI silent": 2,
-    Mood.THROTTLING.value: 3,
-    Mood.LATE.value: 3,
-    Mood.LOSING.value: 2,
-    Mood.DROPPING.value: 4,
-    "receipts twice": 2,
-    "database locked": 2,
-    "disk full": 2,
-}
-"""How often in five minutes."""
-LASTING = {"SIGSTOP": 10.0, "ARI silent": 12.0, "receipts twice": 8.0, "database locked": 7.0, "disk full": 6.0}
-MOOD_SECONDS = 5.0
-BLINDING = ("kill -9", "SIGSTOP", "Asterisk kill -9", "ARI cut", "ARI silent")
 
 
 @dataclass(frozen=True, slots=True)
 class Blindness:
-    """One fault that broke the link to Asterisk. seconds: until Ringback was connected again. noticed: until it said that the
-    link was lost. first_event: after a kill, until it had a call in hand or an event in the journal."""
+    """One fault that parted Ringback from Asterisk. seconds: until it was connected again, or until the end of the day, when
+    it never was. noticed: until it said that the link was lost. first_event: after a kill, until it had a call in hand or an
+    event in the journal."""
 
     fault: str
     at: float
     seconds: float
+    ended: bool
     noticed: float | None
     first_event: float | None
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
-    """faults: how often each was made. left_out: faults that this machine does not allow. in_step: seconds from Asterisk's
-    start until Ringback was connected to it, each time."""
+class Summary:
+    """What the aim is about. lost, doubled: people and calls. in_doubt: texts that were so at some time; resolved: those of
+    which is known now what became of them. aim_reached: none lost, none doubled, the audit clean, never blind for good, and
+    the first event in time after every kill."""
 
+    calls: int
+    verdicts: dict[str, int]
+    texts: int
+    lost: int
+    doubled: int
+    in_doubt: int
+    resolved: int
+    longest_blindness_seconds: float
+    first_event_after_kill_seconds: Spread | None
+    audit_clean: bool
+    aim_reached: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """faults: how often each was made. left_out: faults that this machine does not allow. wrong: what faults showed by
+    themselves, in sentences. in_step: seconds from Asterisk's start until Ringback was connected to it, each time.
+    ended_in: seconds from each SIGTERM to the process's end."""
+
+    summary: Summary
     seed: int
     minutes: float
     faults: dict[str, int]
     left_out: list[str]
     outcome: Outcome
+    wrong: list[str]
     blindness: list[Blindness]
-    first_event: Spread | None
     in_step: list[float]
+    ended_in: list[float]
 
 
 def bench(console: Console, *, quick: bool, minutes: float = MINUTES, seed: int = 1) -> Result:
@@ -91,167 +94,106 @@ def bench(console: Console, *, quick: bool, minutes: float = MINUTES, seed: int 
     return result
 
 
-@dataclass
-class _Day:
-    """The day as it goes on. began: of each fault, its name and when. connected: when Ringback said that it was."""
-
-    chaos: ChaosStage
-    chance: random.Random
-    began: list[tuple[str, float]] = field(default_factory=list)
-    asterisk_up: list[float] = field(default_factory=list)
-
-    async def fault(self, name: str) -> None:
-        """One fault from its beginning to its end."""
-        self.began.append((name, wall()))
-        await self._faults().get(name, self._mood)(name)
-
-    def _faults(self) -> dict[str, Callable[[str], Awaitable[None]]]:
-        return {
-            "kill -9": self._kill,
-            "SIGSTOP": self._stop,
-            "Asterisk kill -9": self._kill_asterisk,
-            "ARI cut": self._cut,
-            "ARI silent": self._silence,
-            "receipts twice": self._twice,
-            "database locked": self._lock,
-            "disk full": self._fill,
-        }
-
-    async def _kill(self, _: str) -> None:
-        await self.chaos.kill()
-        await self.chaos.ready()
-
-    async def _stop(self, name: str) -> None:
-        process = self.chaos.stage.process
-        assert process is not None
-        process.send_signal(signal.SIGSTOP)
-        await _lasting(name)
-        process.send_signal(signal.SIGCONT)
-
-    async def _kill_asterisk(self, _: str) -> None:
-        self.chaos.kill_asterisk()
-        await _pause(1.0)
-        await self.chaos.start_asterisk()
-        self.asterisk_up.append(wall())
-
-    async def _cut(self, _: str) -> None:
-        self.chaos.ari.cut()
-
-    async def _silence(self, name: str) -> None:
-        self.chaos.ari.freeze()
-        await _lasting(name)
-        self.chaos.ari.cut()
-        self.chaos.ari.thaw()
-
-    async def _twice(self, name: str) -> None:
-        self.chaos.smsc.receipts_twice = True
-        await _lasting(name)
-        self.chaos.smsc.receipts_twice = False
-
-    async def _lock(self, name: str) -> None:
-        books = sqlite3.connect(database_path(self.chaos.stage.settings), isolation_level=None, timeout=0.1)
-        with contextlib.closing(books):
-            while True:
-                try:
-                    books.execute("BEGIN IMMEDIATE")
-                    break
-                except sqlite3.OperationalError:
-                    await _pause(0.01)
-            await _lasting(name)
-            books.execute("ROLLBACK")
-
-    async def _fill(self, name: str) -> None:
-        assert self.chaos.disk is not None
-        ballast = self.chaos.disk / "ballast"
-        with contextlib.suppress(OSError), ballast.open("wb", buffering=0) as file:
-            while True:
-                file.write(bytes(4096))
-        await _lasting(name)
-        ballast.unlink()
-
-    async def _mood(self, name: str) -> None:
-        smsc = self.chaos.smsc
-        smsc.mood = Mood(name)
-        await _pause(MOOD_SECONDS)
-        smsc.mood = Mood.WELL
-
-
 async def _day(minutes: float, seed: int, progress: Progress) -> Result:
     chance = random.Random(seed)
-    async with chaos_stage(seed, small_disk=True) as chaos, phones(chaos.stage):
-        day = _Day(chaos, chance)
-        plan, left_out = _plan(minutes, chance, disk=chaos.disk is not None)
+    async with chaos_stage(seed, all_faults=True) as chaos, phones(chaos.stage):
+        day = Day(chaos, chance)
+        disk, clock = chaos.disk is not None, chaos.clock is not None
+        plan, left_out = plan_of(minutes / MINUTES, chance, disk=disk, clock=clock)
         await chaos.ready()
         task = progress.add_task("the day begins", total=minutes * 60.0)
-        async with calls(chaos.stage, minutes * 60.0) as _:
-            began = wall()
-            gap = max(0.2, (minutes * 60.0 - SETTLE_SECONDS - sum(map(_length, plan))) / (len(plan) + 1))
+        began = wall()
+        async with calls(chaos.stage, LONGEST_DAY * max(minutes, QUICK_MINUTES) * 60.0) as _:
+            gap = max(0.2, (minutes * 60.0 - SETTLE_SECONDS - sum(map(length, plan))) / (len(plan) + 1))
             for name in plan:
-                await _pause(chance.uniform(0.5, 1.5) * gap)
+                await pause(chance.uniform(0.5, 1.5) * gap)
                 progress.update(task, description=name, completed=wall() - began)
                 await day.fault(name)
             progress.update(task, description="no more faults")
-            await _pause(max(SETTLE_SECONDS, minutes * 60.0 - (wall() - began)))
+            await pause(max(SETTLE_SECONDS, minutes * 60.0 - (wall() - began)))
         progress.update(task, description="all comes to its end")
         await over(chaos)
         found = await outcome(chaos)
-        return _judge(seed, minutes, day, left_out, found)
-
-
-def _plan(minutes: float, chance: random.Random, *, disk: bool) -> tuple[list[str], list[str]]:
-    """The faults in their order; and those that cannot be made here."""
-    left_out = [] if disk else ["disk full"]
-    names = [name for name in PLAN if name not in left_out]
-    plan = [name for name in names for _ in range(max(1, round(PLAN[name] * minutes / MINUTES)))]
-    chance.shuffle(plan)
-    return plan, left_out
-
-
-def _length(name: str) -> float:
-    """About how long a fault takes, in seconds."""
-    lengths = {"kill -9": 3.0, "Asterisk kill -9": 3.0, "ARI cut": 0.0}
-    return lengths.get(name, LASTING.get(name, MOOD_SECONDS))
-
-
-async def _lasting(name: str) -> None:
-    await _pause(LASTING[name])
-
-
-async def _pause(seconds: float) -> None:
-    await asyncio.sleep(seconds)  # noqa: TID251 - the schedule is made of time
+        return _judge(seed, minutes, day, left_out, found, began)
 
 
 # ------------------------------------------------------------------------------------------------------------------ judging
 _SAID = re.compile(r'"event": "(\w+)".*"timestamp": "([^"]+)"')
 
 
-def _judge(seed: int, minutes: float, day: _Day, left_out: list[str], found: Outcome) -> Result:
+def _judge(seed: int, minutes: float, day: Day, left_out: list[str], found: Outcome, began: float) -> Result:
     stage = day.chaos.stage
-    said = sayings(stage.log_path)
-    connected, lost = said["asterisk_connected"], said["asterisk_lost"]
-    events = sorted(
-        [*(datetime.fromisoformat(event.at).timestamp() for event in stage.events()), *said["call_arrived"]]
-    )
-    blindness = []
-    for fault, at in day.began:
-        if fault not in BLINDING:
-            continue
-        again = LASTING["SIGSTOP"] if fault == "SIGSTOP" else next((one - at for one in connected if one > at), -1.0)
-        noticed = _after(at, lost) if fault in ("ARI cut", "ARI silent", "Asterisk kill -9") else None
-        first = _after(at, events) if fault == "kill -9" else None
-        blindness.append(Blindness(fault, at, round(again, 3), noticed, first))
-    firsts = [one.first_event for one in blindness if one.first_event is not None]
-    in_step = [round(next(one - at for one in connected if one > at - 0.5), 3) for at in day.asterisk_up]
+    said = {name: [true_time(at, began) for at in moments] for name, moments in sayings(stage.log_path).items()}
+    journal = [true_time(datetime.fromisoformat(event.at).timestamp(), began) for event in stage.events()]
+    blind = blindness(day.made, said, sorted(journal + said.get("call_arrived", [])), wall())
+    connected = said.get("asterisk_connected", [])
     return Result(
+        summary=summary(found, blind, day.wrong),
         seed=seed,
         minutes=minutes,
-        faults=dict(Counter(name for name, _ in day.began)),
+        faults=dict(Counter(fault.name for fault in day.made)),
         left_out=left_out,
         outcome=found,
-        blindness=blindness,
-        first_event=Spread.of(firsts) if firsts else None,
-        in_step=in_step,
+        wrong=day.wrong,
+        blindness=blind,
+        in_step=[round(next(one - at for one in connected if one > at - 0.5), 3) for at in day.asterisk_up],
+        ended_in=day.ended_in,
     )
+
+
+def summary(found: Outcome, blind: Sequence[Blindness], wrong: Sequence[str]) -> Summary:
+    """The day in a few figures."""
+    firsts = [one.first_event for one in blind if one.first_event is not None]
+    first = Spread.of(firsts) if firsts else None
+    in_time = first is None or first.worst <= AIM_FIRST_EVENT_SECONDS
+    well = not (found.lost or found.doubled or wrong) and found.audit_clean and all(one.ended for one in blind)
+    return Summary(
+        calls=found.calls,
+        verdicts=found.verdicts,
+        texts=found.texts,
+        lost=len(found.lost),
+        doubled=len(found.doubled),
+        in_doubt=found.doubts,
+        resolved=found.resolved,
+        longest_blindness_seconds=max((one.seconds for one in blind), default=0.0),
+        first_event_after_kill_seconds=first,
+        audit_clean=found.audit_clean,
+        aim_reached=well and in_time,
+    )
+
+
+def blindness(
+    made: Sequence[Fault], said: Mapping[str, Sequence[float]], events: Sequence[float], end: float
+) -> list[Blindness]:
+    """Of each fault that parts Ringback from Asterisk. said: when the log has which event. events: when there was a call in
+    hand or an event in the journal. end: of the day. All in seconds since the epoch, in order."""
+    connected, lost = said.get("asterisk_connected", ()), said.get("asterisk_lost", ())
+    found = []
+    for fault in made:
+        if fault.name not in BLINDING:
+            continue
+        began, again = fault.began, _after(fault.began, connected)
+        if fault.name == "SIGTERM":  # it takes calls until it has ended
+            began += _after(began, said.get("stopped", ())) or 0.0
+            again = _after(began, connected)
+        elif fault.name == "SIGSTOP":  # it may find its link whole when it goes on, and has not said so before
+            again = _after(began, [at for at in events if at > fault.ended])
+            cut = None if again is None else next((at for at in lost if began < at <= began + again + 1.0), None)
+            again = again if cut is None else _after(began, [at for at in connected if at > cut])
+        noticed = _after(began, lost) if fault.name in ("ARI cut", "ARI silent", "Asterisk kill -9") else None
+        first = None
+        if fault.name == "kill -9":
+            first = _after(began, events)
+            first = round(end - began, 3) if first is None else first
+        seconds = round(end - began, 3) if again is None else again
+        found.append(Blindness(fault.name, began, seconds, again is not None, noticed, first))
+    return found
+
+
+def true_time(at: float, began: float) -> float:
+    """``at`` by the true clock, in seconds since the epoch: what is long before the day began was said while Ringback's clock
+    was put back."""
+    return at + HOUR_SECONDS if at < began - HOUR_SECONDS / 2 else at
 
 
 def sayings(log: Path) -> dict[str, list[float]]:
@@ -263,7 +205,7 @@ def sayings(log: Path) -> dict[str, list[float]]:
     return found
 
 
-def _after(at: float, moments: list[float]) -> float | None:
+def _after(at: float, moments: Sequence[float]) -> float | None:
     """How long after ``at`` the next of ``moments`` is, in seconds."""
     return next((round(one - at, 3) for one in moments if one > at), None)
 
@@ -273,6 +215,7 @@ def _show(result: Result, console: Console) -> None:
     table = Table(title=f"The worst day: {result.minutes:g} minutes, seed {result.seed}")
     table.add_column("")
     table.add_column("", justify="right")
+    first = result.summary.first_event_after_kill_seconds
     longest = max(result.blindness, key=lambda one: one.seconds, default=None)
     rows = {
         "faults": str(sum(result.faults.values())),
@@ -291,19 +234,19 @@ def _show(result: Result, console: Console) -> None:
             f"{one.noticed:.1f} s" for one in result.blindness if one.fault == "ARI silent" and one.noticed is not None
         ),
         "longest blindness": "-" if longest is None else f"{longest.seconds:.1f} s ({longest.fault})",
-        "first event after a kill": "-" if result.first_event is None else result.first_event.milliseconds(),
+        "Asterisk's ledger and the journal agree": "yes" if found.audit_clean else "no",
+        "first event after a kill": "-" if first is None else first.milliseconds(),
+        "ended after SIGTERM": ", ".join(f"{one:.1f} s" for one in result.ended_in),
         "in step after Asterisk's start": ", ".join(f"{one:.1f} s" for one in result.in_step),
     }
     for name, value in rows.items():
         table.add_row(name, value)
     console.print(table)
-    for sentence in (*found.lost, *found.doubled):
+    for sentence in (*found.lost, *found.doubled, *result.wrong):
         console.print(f"  {sentence}", highlight=False)
     for fault in result.left_out:
         console.print(f"Left out, this machine does not allow it: {fault}.")
-    slowest = 0.0 if result.first_event is None else result.first_event.worst
-    met = not found.lost and not found.doubled and slowest <= AIM_FIRST_EVENT_SECONDS
     console.print(
-        f"The aim, none lost, none doubled, first event at most {AIM_FIRST_EVENT_SECONDS:g} s after a kill, is "
-        f"{'reached' if met else 'missed'}."
+        f"The aim, none lost, none doubled, the audit clean, first event at most {AIM_FIRST_EVENT_SECONDS:g} s after a kill, is "
+        f"{'reached' if result.summary.aim_reached else 'missed'}."
     )

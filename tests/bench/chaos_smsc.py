@@ -54,7 +54,8 @@ class MoodySmsc(Smsc):
         """cut: breaks the link. taken: told of each text that reaches a person."""
         super().__init__(port, receipts=False)
         self.mood = Mood.WELL
-        self.receipts_twice = False
+        self.twice = False
+        """Each receipt and each text of a person is brought two times."""
         self.taken: list[Taken] = []
         self._cut, self._told = cut, taken
         self._chance = random.Random(seed)
@@ -86,7 +87,7 @@ class MoodySmsc(Smsc):
             return THROTTLED
         self.taken.append(Taken(text, mood))
         self._told(text)
-        for _ in range(2 if self.receipts_twice else 1):
+        for _ in range(2 if self.twice else 1):
             self._owe(lambda: self._receipt(text))
         if mood is Mood.DROPPING:
             self.mood = Mood.WELL  # one is enough
@@ -99,7 +100,8 @@ class MoodySmsc(Smsc):
 
     def bring(self, sender: str, recipient: str, body: str) -> None:
         """A person's text, until it is acknowledged."""
-        self._owe(lambda: self._submit(sender, recipient, body))
+        for _ in range(2 if self.twice else 1):
+            self._owe(lambda: self._submit(sender, recipient, body))
 
     def _owe(self, debt: Callable[[], Awaitable[int]]) -> None:
         """debt: brings something, and gives the command_status of the answer."""

@@ -20,6 +20,8 @@ from ari_app.pbx_setup import ManagedPbx
 from tests.bench.chaos_load import SETTINGS, Replies
 from tests.bench.chaos_smsc import MoodySmsc
 from tests.bench.machine import ROOT
+from tests.support.event_proxy import EventProxy
+from tests.support.faketime import FakeTime
 from tests.support.ports import free_port
 from tests.support.stage import Stage, WireText
 from tests.support.tcp_proxy import TcpProxy
@@ -31,14 +33,15 @@ DISK_OCTETS = 48_000_000
 
 @dataclass
 class ChaosStage:
-    """disk: the books' own small file system, if one could be mounted. spawned: when Ringback was started, each time."""
+    """disk: the books' own small file system, if one could be mounted. clock: Ringback's wall clock, if it can be set."""
 
     stage: Stage
-    ari: TcpProxy
+    ari: EventProxy
     link: TcpProxy
     smsc: MoodySmsc
     replies: Replies
     disk: Path | None
+    clock: FakeTime | None
     _pbx_thread: concurrent.futures.ThreadPoolExecutor = field(repr=False)
 
     async def spawn(self) -> None:
@@ -106,17 +109,20 @@ class ChaosStage:
 
 
 @contextlib.asynccontextmanager
-async def chaos_stage(seed: int, *, small_disk: bool = False) -> AsyncIterator[ChaosStage]:
-    """Everything runs but Ringback. small_disk: mount one for the books, where that is allowed."""
+async def chaos_stage(seed: int, *, all_faults: bool = False) -> AsyncIterator[ChaosStage]:
+    """Everything runs but Ringback. all_faults: with a small disk for the books where one may be mounted, and a clock that can
+    be set where libfaketime is installed."""
     folder = Path(tempfile.mkdtemp(prefix="ringback-chaos-"))
     folder.chmod(0o711)  # noqa: ASYNC240 - Asterisk's account goes through it; nothing else runs yet
     async with contextlib.AsyncExitStack() as stack:
         if not os.environ.get("RINGBACK_KEEP_STAGE"):
             stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        disk = _mount(folder, stack) if small_disk else None
+        disk = _mount(folder, stack) if all_faults else None
+        clock = _clock(folder) if all_faults else None
         link = await stack.enter_async_context(TcpProxy("127.0.0.1", free_port()))
         text = SETTINGS.replace("{smpp_port}", str(link.port))
-        stage = Stage(folder, text, ring_seconds=RING_SECONDS, smsc=link.target_port)
+        environment = None if clock is None else clock.environment
+        stage = Stage(folder, text, ring_seconds=RING_SECONDS, smsc=link.target_port, environment=environment)
         replies = Replies(seed)
 
         def taken(text: WireText) -> None:
@@ -127,7 +133,8 @@ async def chaos_stage(seed: int, *, small_disk: bool = False) -> AsyncIterator[C
         smsc = MoodySmsc(link.target_port, seed, link.cut, taken)
         stage.smsc = smsc
         thread = stack.enter_context(concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix="pbx"))
-        chaos = ChaosStage(stage, TcpProxy("127.0.0.1", stage.ports["http_port"]), link, smsc, replies, disk, thread)
+        ari = EventProxy("127.0.0.1", stage.ports["http_port"])
+        chaos = ChaosStage(stage, ari, link, smsc, replies, disk, clock, thread)
         await chaos.start_asterisk()
         stack.push_async_callback(stage.stop)
         await smsc.start()
@@ -138,6 +145,13 @@ async def chaos_stage(seed: int, *, small_disk: bool = False) -> AsyncIterator[C
         assert port in settings
         stage.path.write_text(settings.replace(port, f"http: {{port: {chaos.ari.port}}}"))
         yield chaos
+
+
+def _clock(folder: Path) -> FakeTime | None:
+    try:
+        return FakeTime(folder, read_every_seconds=1)
+    except FileNotFoundError:
+        return None
 
 
 def _mount(folder: Path, stack: contextlib.ExitStack | contextlib.AsyncExitStack) -> Path | None:

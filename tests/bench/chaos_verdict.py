@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from ari_app.pbx_setup import pbx_folders
 from tests.bench.chaos_stage import ChaosStage
@@ -14,6 +16,16 @@ from tests.support.waiting import until
 TEXT_BACK = "sorry we missed"
 REASONED = ("failed", "refused", "cancelled")
 
+Query = Callable[[str, Sequence[object]], list[tuple[Any, ...]]]
+"""Rows of the books."""
+
+_CARED_FOR = (
+    "SELECT 1 FROM outbox WHERE lead_id = ? AND CAST(id AS INTEGER) >= ? AND kind = 'alert' AND status = 'done'",
+    "SELECT 1 FROM decisions WHERE lead_id = ? AND seq >= ? AND outcome IN ('refused', 'skipped') AND action IN ('text', 'plan')",
+    "SELECT 1 FROM events WHERE lead_id = ? AND seq >= ? AND type IN ('CallAnswered', 'LeadClosed')",
+)
+"""Since an event of a lead: a person was told, there is a reason for no text, or the caller has reached a person."""
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -21,8 +33,8 @@ class Outcome:
 
     texts: text-backs that reached a person. doubts: texts that were in doubt at some time; resolved: of those, the ones of
     which is known now what became of them; unsent: of the others, the ones that the SMSC never had; told: leads of whose doubt
-    a person was told. reasoned: text-backs that did not
-    go out for a reason in the books. replies: texts of people. lost, doubled: sentences, one for each person.
+    a person was told. reasoned: text-backs that did not go out for a reason in the books. replies: texts of people. lost,
+    doubled: sentences, one for each person. audit_clean: ``ringback audit`` found nothing.
     """
 
     calls: int
@@ -35,6 +47,7 @@ class Outcome:
     told: int
     reasoned: int
     replies: int
+    audit_clean: bool
     lost: list[str] = field(default_factory=list)
     doubled: list[str] = field(default_factory=list)
 
@@ -48,7 +61,7 @@ async def outcome(chaos: ChaosStage) -> Outcome:
     lost += [f"a call that Asterisk holds for not over: {report['under_way']} of them"] * bool(report["under_way"])
     got = Counter(taken.text.destination for taken in smsc.taken if TEXT_BACK in taken.text.body)
     doubled = [f"{number} got {count} texts for one miss" for number, count in got.items() if count > 1]
-    lost += _unanswered(stage, got)
+    lost += unanswered(stage.query, got)
     heard = Counter(event.body["sender"] for event in stage.events("TextReceived"))
     lost += [f"the text of {number} was lost: {text}" for number, text in replies.said.items() if not heard[number]]
     doubled += [f"the text of {number} counted {count} times" for number, count in heard.items() if count > 1]
@@ -77,6 +90,7 @@ async def outcome(chaos: ChaosStage) -> Outcome:
         told=told,
         reasoned=_one(stage, reasoned),
         replies=sum(heard.values()),
+        audit_clean=not report["findings"] and not report["under_way"],
         lost=lost,
         doubled=doubled,
     )
@@ -108,24 +122,32 @@ async def over(chaos: ChaosStage, within: float = 40.0) -> None:
     await until(lambda: not unfinished(), within=within, what=f"all to come to its end: {unfinished()}")
 
 
-def _unanswered(stage: Stage, got: Counter[str]) -> list[str]:
-    """Missed callers without a text and without a reason; and texts that the books call sent and nobody got."""
-    rows = stage.query(
-        "SELECT number, status FROM outbox WHERE purpose = 'text_back' AND status IN ('todo', 'doing', 'done', 'in_doubt')"
-    )
+def unanswered(query: Query, got: Counter[str]) -> list[str]:
+    """Missed callers who got no text, and for whom the books have neither a reason nor a person who was told.
+
+    got: how many text-backs each number has got.
+    """
     lost = []
-    for number, status in rows:
+    orders = query("SELECT number, status, lead_id, CAST(id AS INTEGER) FROM outbox WHERE purpose = 'text_back'", ())
+    for number, status, lead_id, seq in orders:
         if status in ("todo", "doing"):
             lost.append(f"the text to {number} is still {status}")
-        elif status == "done" and not got[number]:
+        elif got[number]:
+            continue
+        elif status == "done":
             lost.append(f"the text to {number} is done in the books, and the SMSC never had it")
-    ordered = {number for (number,) in stage.query("SELECT number FROM outbox WHERE purpose = 'text_back'")}
-    for event in stage.events("CallMissed"):
-        caller = event.body["caller"]
-        decided = "SELECT 1 FROM decisions WHERE lead_id = ? AND action = 'text' AND outcome <> 'allowed'"
-        if caller not in ordered and not stage.query(decided, [event.lead_id]):
+        elif not _is_cared_for(query, lead_id, seq):
+            lost.append(f"the text to {number} is {status}, the SMSC never had it, and no person was told")
+    ordered = {number for number, *_ in orders}
+    misses = "SELECT json_extract(body, '$.caller'), lead_id, seq FROM events WHERE type = 'CallMissed'"
+    for caller, lead_id, seq in query(misses, ()):
+        if caller not in ordered and not _is_cared_for(query, lead_id, seq):
             lost.append(f"{caller} was missed, and nothing followed")
     return lost
+
+
+def _is_cared_for(query: Query, lead_id: int | None, seq: int) -> bool:
+    return any(query(sql, (lead_id, seq)) for sql in _CARED_FOR)
 
 
 def _one(stage: Stage, query: str) -> int:

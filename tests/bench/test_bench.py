@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 
 from tests.bench import __main__ as command
-from tests.bench import books, missed_calls
+from tests.bench import books, chaos, missed_calls
 from tests.bench.figures import Spread, percentile
 from tests.bench.machine import Machine, cpu_seconds_of
 from tests.bench.processes import Control, command_line, helper
@@ -54,6 +56,32 @@ def test_an_unknown_name_is_refused_with_those_that_there_are(capsys: pytest.Cap
         command.main(["faster"])
     assert refused.value.code == 2
     assert "durable-texts" in capsys.readouterr().err
+
+
+@dataclass(frozen=True)
+class Found:
+    """A result of a bench that measures nothing."""
+
+    calls: int
+
+
+@pytest.mark.parametrize("file", [None, "figures.json"])
+def test_json_without_a_file_is_all_of_standard_output(
+    file: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """``scripts/bench chaos --json``; the tables go where they disturb nobody."""
+
+    def bench(console: Console, *, quick: bool, minutes: float, seed: int) -> Found:
+        console.print(f"a table of {minutes:g} minutes")
+        return Found(3)
+
+    monkeypatch.setattr(chaos, "bench", bench)
+    monkeypatch.chdir(tmp_path)
+    assert command.main(["chaos", "--json", *([] if file is None else [file])]) == 0
+    said = capsys.readouterr()
+    facts = json.loads(said.out if file is None else Path(file).read_text())
+    assert (facts["bench"], facts["result"]) == ("chaos", {"calls": 3})
+    assert "a table of 5 minutes" in (said.err if file is None else said.out)
 
 
 def test_each_bench_is_documented() -> None:

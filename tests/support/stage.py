@@ -170,6 +170,7 @@ class Smsc:
         self._clients = []
 
     async def start(self) -> None:
+        self._server = smpp34.Server("127.0.0.1", self.port, system_id="smsc")
         await self._server.start()
         self._serving = asyncio.get_running_loop().create_task(self._serve())
 
@@ -179,6 +180,18 @@ class Smsc:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._serving
         await self._server.stop()
+
+    async def restart(self) -> None:
+        """Every link breaks; whoever tries again can bind."""
+        await Smsc.stop(self)
+        self.forget_clients()
+        await Smsc.start(self)
+
+    async def unbind_all(self) -> None:
+        """Say goodbye to every client."""
+        clients, self._clients = self._clients, []
+        for client in clients:
+            await client.unbind()
 
     async def _serve(self) -> None:
         loop = asyncio.get_running_loop()

@@ -1,4 +1,4 @@
-"""A TCP proxy between us and Asterisk that can cut, freeze and refuse, as networks do."""
+"""A TCP proxy between us and a server that can cut, freeze, refuse, slow down and garble, as networks do."""
 
 from __future__ import annotations
 
@@ -17,9 +17,12 @@ class TcpProxy:
         self.target_port = port
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
+        self._near: set[asyncio.StreamWriter] = set()
         self._open = asyncio.Event()
         self._open.set()
         self.refusing = False
+        self.octet_seconds = 0.0
+        """Above 0, what the far side sends comes octet by octet, each so long after the one before."""
         self.accepted = 0
         self.brought = 0
         """Octets that the far side has sent and that were handed on."""
@@ -64,6 +67,11 @@ class TcpProxy:
     def thaw(self) -> None:
         self._open.set()
 
+    def inject(self, octets: bytes) -> None:
+        """Into every connection, as if the far side had sent them; also in the middle of what it sends."""
+        for writer in self._near:
+            writer.write(octets)
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.accepted += 1
         if self.refusing:
@@ -75,6 +83,7 @@ class TcpProxy:
             writer.transport.abort()
             return
         self._writers |= {writer, far_writer}
+        self._near.add(writer)
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._pump(reader, far_writer))
@@ -82,6 +91,7 @@ class TcpProxy:
         except* OSError:
             pass
         finally:
+            self._near.discard(writer)
             for each in (writer, far_writer):
                 each.transport.abort()
                 self._writers.discard(each)
@@ -89,6 +99,11 @@ class TcpProxy:
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, counted: bool = False) -> None:
         while data := await reader.read(65536):
             await self._open.wait()
+            while counted and self.octet_seconds and data:
+                writer.write(data[:1])
+                data = data[1:]
+                self.brought += 1
+                await asyncio.sleep(self.octet_seconds)  # noqa: TID251 - this slowness is the fault
             writer.write(data)
             await writer.drain()
             self.brought += len(data) if counted else 0

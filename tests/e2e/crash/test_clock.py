@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from tests.support.faketime import FakeTime
 from tests.support.stage import Stage, running_stage
 from tests.support.waiting import until
 
@@ -19,28 +19,6 @@ SPRING = datetime(2027, 3, 14, 6, 58, tzinfo=UTC)
 """Two minutes before 2:00 becomes 3:00 in New York."""
 AUTUMN = datetime(2027, 11, 7, 5, 30, tzinfo=UTC)
 """Half an hour before 2:00 becomes 1:00."""
-
-
-class FakeTime:
-    """The wall clock of processes with ``environment``; their monotonic clock stays real."""
-
-    def __init__(self, folder: Path) -> None:
-        self._file = folder / "time"
-        library = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
-        assert library is not None, "libfaketime is not installed: apt-get install faketime"
-        self.environment = {
-            "LD_PRELOAD": str(library),
-            "FAKETIME_TIMESTAMP_FILE": str(self._file),
-            "FAKETIME_NO_CACHE": "1",
-            "DONT_FAKE_MONOTONIC": "1",
-        }
-
-    def set(self, moment: datetime) -> None:
-        """It is ``moment`` now, and time goes on from there."""
-        ahead = round(moment.timestamp() - time.time())  # noqa: TID251 - the clock that is faked
-        fresh = self._file.with_suffix(".new")
-        fresh.write_text(f"{ahead:+d}\n")
-        fresh.rename(self._file)
 
 
 async def test_a_clock_that_jumps_across_daylight_saving_fires_each_timer_once_and_texts_nobody_twice(
