@@ -1,13 +1,38 @@
-"""On which Asterisk the tests run: RINGBACK_TEST_SUITE names a Debian suite whose own is taken (``bullseye``: 16.28)."""
+"""What holds for all tests: on which Asterisk they run (RINGBACK_TEST_SUITE names a Debian suite whose own is taken,
+``bullseye``: 16.28), where those are found that need one, and which begin first.
+"""
 
 from __future__ import annotations
 
+import functools
 import os
+import re
+from pathlib import Path
+
+import pytest
 
 from ari_app.pbx.host import find_asterisk
+
+WHOLE = re.compile(r"mark\.(e2e|interop)")
+"""As scripts/test finds the files of its second part, so that these parts need not read all the others."""
+LONGEST = ("test_pocketsphinx.py", "test_hard_calls.py", "test_simulation.py")
 
 
 def pytest_configure() -> None:
     suite = os.environ.get("RINGBACK_TEST_SUITE")
     if suite:
         os.environ["RINGBACK_ASTERISK"] = str(find_asterisk(progress=print, suite=suite).root)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes longest begins first: begun last, it would leave the other workers waiting for one."""
+    for item in items:
+        marked = any(item.get_closest_marker(name) for name in ("e2e", "interop"))
+        if marked != _names_a_mark(item.path) and (marked or "e2e" in item.path.parts):
+            raise pytest.UsageError(f"scripts/test would not run {item.nodeid}: see tests/conftest.py")
+    items.sort(key=lambda item: item.path.name not in LONGEST)
+
+
+@functools.cache
+def _names_a_mark(path: Path) -> bool:
+    return WHOLE.search(path.read_text(encoding="utf-8")) is not None

@@ -18,6 +18,9 @@ SEEDS = 1000
 CHUNK = 50
 PROJECT = Path(__file__).parents[2]
 
+pytestmark = [pytest.mark.final, pytest.mark.no_cover]
+"""What they run is covered by tests that say what it should do; measuring these costs half as much again as living them."""
+
 
 @pytest.mark.parametrize("first", range(0, SEEDS, CHUNK))
 def test_on_no_simulated_day_is_a_rule_broken(first: int) -> None:

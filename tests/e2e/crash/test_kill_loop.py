@@ -13,7 +13,7 @@ from tests.bench.chaos_smsc import Mood
 from tests.bench.chaos_stage import chaos_stage
 from tests.bench.chaos_verdict import outcome, over
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.e2e, pytest.mark.final, pytest.mark.timeout(900)]
 
 KILLS = int(os.environ.get("RINGBACK_KILLS", "25"))
 SEED = int(os.environ.get("RINGBACK_SEED", "1"))

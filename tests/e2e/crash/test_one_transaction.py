@@ -13,7 +13,7 @@ from tests.e2e.scenes import missed_call, settled, verdict
 from tests.support.stage import Smsc
 from tests.support.waiting import until
 
-pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
+pytestmark = [pytest.mark.e2e, pytest.mark.final, pytest.mark.asyncio(loop_scope="session")]
 
 
 async def _acknowledged(smsc: Smsc, sender: str) -> bool:

@@ -8,7 +8,7 @@ from tests.e2e.crash.fragile import Fragile
 from tests.e2e.scenes import missed_call, settled
 from tests.support.waiting import until
 
-pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
+pytestmark = [pytest.mark.e2e, pytest.mark.final, pytest.mark.asyncio(loop_scope="session")]
 
 
 async def test_a_link_that_breaks_in_the_middle_of_a_submit_leaves_a_doubt_that_the_receipt_ends(
