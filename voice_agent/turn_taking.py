@@ -12,6 +12,7 @@ What ends it, and silences the agent at once:
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -26,6 +27,8 @@ from voice_agent.media import Media, MediaEnded
 from voice_agent.options import AgentOptions
 from voice_agent.tts import TextToSpeech
 from voice_agent.turns import NoSpeech, TurnEnded
+
+log = logging.getLogger("voice_agent.record")
 
 Answer = Understood | Pressed | NoSpeech | EndedBy
 
@@ -53,6 +56,11 @@ class Record:
     keys: list[Key] = field(default_factory=list)
     timings: list[TurnTiming] = field(default_factory=list)
     why: str = ""
+
+    def add(self, line: Line) -> None:
+        """Something was said. What people say is for a log that was asked for all."""
+        self.lines.append(line)
+        log.debug("%s, for %.3f s: %s", line.speaker.value, line.ended_seconds - line.started_seconds, line.text)
 
 
 class TurnTaking:
@@ -167,7 +175,7 @@ class TurnTaking:
             return None
         if text or self._all_said:
             begun, ended = said.began - self._record.started, said.spoken_until - self._record.started
-            self._record.lines.append(Line(Speaker.CALLER, text, begun, ended, said.heard.confidence))
+            self._record.add(Line(Speaker.CALLER, text, begun, ended, said.heard.confidence))
         if self._all_said or (self._interruptible and self._means_something(text)):
             return said
         if self._listen.fulfilled_by(text):
@@ -225,7 +233,7 @@ class _Mouth:
         finally:
             if started:
                 begun, ended = started[0] - self._record.started, self._loop.time() - self._record.started
-                self._record.lines.append(Line(Speaker.AGENT, sentence, begun, ended, cut=not heard))
+                self._record.add(Line(Speaker.AGENT, sentence, begun, ended, cut=not heard))
         return heard
 
     def _note_timing(self, now: float) -> None:

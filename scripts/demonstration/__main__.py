@@ -13,6 +13,7 @@ from pathlib import Path
 
 import orjson
 from rich.console import Console
+from rich.markup import escape
 
 from ari_app.errors import RingbackError
 from ari_app.pbx.errors import PbxError
@@ -34,7 +35,7 @@ def main() -> int:
         try:
             stage = Stage(folder, _settings(options), ring_seconds=RING_SECONDS)
             asyncio.run(_play(stage, timeline, options.reply))
-        except (RingbackError, PbxError, OSError) as error:
+        except (RingbackError, PbxError, OSError, BeginError) as error:
             console.print(f"[bold red]The demonstration could not begin:[/] {error}", soft_wrap=True)
             return 2
         except KeyboardInterrupt:
@@ -44,9 +45,10 @@ def main() -> int:
             _write(options.json, stage, timeline)
         if not timeline.kept and (folder / "ringback.log").exists():
             console.print("Ringback's log, its last lines:")
-            console.print(
-                "\n".join((folder / "ringback.log").read_text().splitlines()[-15:]), soft_wrap=True, markup=False
-            )
+            told = [
+                line for line in (folder / "ringback.log").read_text().splitlines() if '"level": "debug"' not in line
+            ]
+            console.print("\n".join(told[-15:]), soft_wrap=True, markup=False)
     finally:
         if options.keep is not None:
             shutil.copytree(
@@ -57,13 +59,20 @@ def main() -> int:
     return 0 if timeline.kept else 1
 
 
+class BeginError(Exception):
+    """A part did not come up."""
+
+
 async def _play(stage: Stage, timeline: Timeline, replies: Sequence[str]) -> None:
     say = timeline.console.print
     loop = asyncio.get_running_loop()
     began = loop.time()
     say("[b]One missed call, on real parts.[/] Starting Asterisk, an SMSC (smpp34), a mail server and Ringback ...")
     try:
-        await stage.start(lambda line: say(f"[dim]  {line}[/]", soft_wrap=True))
+        try:
+            await stage.start(lambda line: say(f"[dim]  {line}[/]", soft_wrap=True))
+        except AssertionError as late:
+            raise BeginError(str(late)) from late
         say(f"[dim]  Asterisk {_version(stage)}, all parts up after {loop.time() - began:.1f} s; all on loopback[/]\n")
         scene = Scene(stage, timeline)
         try:
@@ -74,10 +83,13 @@ async def _play(stage: Stage, timeline: Timeline, replies: Sequence[str]) -> Non
                 timeline.check("everything happens in its time", False, str(error).splitlines()[0][:160])
         say()
         timeline.show_checks()
+        shown = len(timeline.checks)
         for text in replies:
             await scene.reply(text)
         if timeline.kept and sys.stdin.isatty() and not replies:
             await scene.take_replies()
+        for broken in [check for check in timeline.checks[shown:] if not check.kept]:
+            say(f"[bold red]BROKEN[/]  {escape(broken.promise)}: {escape(broken.measured)}", soft_wrap=True)
     finally:
         await stage.stop()
     say(f"\n[b]{'All of it happened.' if timeline.kept else 'Not all of it happened.'}[/] Nothing is left running.")

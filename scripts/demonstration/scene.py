@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import re
+import signal
 import sys
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from datetime import datetime, tzinfo
 from pathlib import Path
 from zoneinfo import ZoneInfo
+
+import orjson
+import smpp34
 
 from ari_app.clock import SystemClock
 from ari_app.conversation import qualify
@@ -27,7 +33,10 @@ PICKS_UP_AFTER_SECONDS = 2.0
 THINKS_SECONDS = 0.7
 TEXT_PROMISE_SECONDS = 10.0
 CALLBACK_PROMISE_SECONDS = 30.0
+REPLY_PROMISE_SECONDS = 10.0
 ENOUGH_SPEECH_SECONDS = 6.0
+_SAID = re.compile(r"(?P<speaker>\w+), for (?P<seconds>[\d.]+) s: (?P<text>.*)", re.DOTALL)
+"""As the voice agent's log has it."""
 
 
 class Scene:
@@ -48,7 +57,8 @@ class Scene:
         self._recordings.mkdir()
         await write_answer(self._answer, ANSWER)
         async with self._phones() as (desk, caller), asyncio.TaskGroup() as group:
-            watching = [group.create_task(self._watch_journal()), group.create_task(self._watch_texts())]
+            watches = (self._watch_journal(), self._watch_texts(), self._watch_conversation())
+            watching = [group.create_task(watch) for watch in watches]
             try:
                 await self._call(desk, caller)
                 await self._talk(caller)
@@ -106,24 +116,20 @@ class Scene:
         await clock.pause(await seconds_to_say(qualify.begin(subject)[1].sentences) + THINKS_SECONDS)
         caller.speak(self._answer)
         self._note("caller", f"says: “{ANSWER}”")
-        ended = await self._stage.event("CallbackEnded", within=60.0)
-        began = self._loop_time(ended.at) - ended.body["seconds"]
-        for line in ended.body["lines"]:
-            who = "says" if line["speaker"] == "agent" else "understands"
-            self._timeline.note(began + line["at_seconds"], "conversation", f"Ringback {who}: “{line['text']}”")
+        await self._stage.event("CallbackEnded", within=60.0)
         await caller.heard("CALL_CLOSED", within=10.0)
 
     async def _rest(self) -> None:
         await self._stage.event("EffectSettled", kind="alert", outcome="done", within=15.0)
         await self._stage.event("EffectSettled", kind="push", outcome="done", within=15.0)
-        for message in self._stage.mailbox.messages:
-            self._note("alert", f"e-mail to {message['To']}: {message['Subject']}")
+        for message, at in zip(self._stage.mailbox.messages, self._stage.mailbox.arrived, strict=True):
+            self._timeline.note(at, "alert", f"e-mail to {message['To']}: {message['Subject']}")
         for record in self._stage.pushed():
             lead = record["lead"]
             facts = ", ".join(
                 f"{name} {lead[name]}" for name in ("number", "intent", "source", "listing") if lead.get(name)
             )
-            self._note("crm", f"lead {lead['lead_id']} written: {facts}")
+            self._timeline.note(self._loop_time(record["at"]), "crm", f"lead {lead['lead_id']} written: {facts}")
 
     # ----------------------------------------------------------------------------------------------------------- watching
     async def _watch_journal(self) -> None:
@@ -143,6 +149,26 @@ class Scene:
                     text.at, "text", f"submit_sm reaches the SMSC for {text.destination}: “{text.body}”"
                 )
             await SystemClock().pause(0.01)
+
+    async def _watch_conversation(self) -> None:
+        """What is said, from Ringback's log: the journal has it when the call is over."""
+        with self._stage.log_path.open("rb") as log:
+            line = b""
+            while True:
+                line += log.readline()
+                if not line.endswith(b"\n"):
+                    await SystemClock().pause(0.02)
+                    continue
+                if b'"voice_agent.record"' in line:
+                    self._tell_said(orjson.loads(line))
+                line = b""
+
+    def _tell_said(self, entry: dict[str, str]) -> None:
+        said = _SAID.fullmatch(entry["event"])
+        assert said is not None, entry["event"]
+        who = "says" if said["speaker"] == "agent" else "understands"
+        began = self._loop_time(entry["timestamp"]) - float(said["seconds"])
+        self._timeline.note(began, "conversation", f"Ringback {who}: “{said['text']}”")
 
     def _tell(self, event: JournalEvent) -> None:
         body = event.body
@@ -218,15 +244,21 @@ class Scene:
 
     # ------------------------------------------------------------------------------------------------------------- replies
     async def reply(self, text: str) -> None:
-        """The caller texts back; what comes of it is printed."""
+        """The caller texts back; what comes of it is printed. A text that is not taken is a promise broken."""
         stage, loop = self._stage, asyncio.get_running_loop()
         known = stage.events()[-1].seq
         answered = len(stage.smsc.texts)
         self._timeline.note(loop.time(), "text", f"the caller replies: “{text}”")
-        await stage.smsc.text(CALLER, DIALLED, text)
-        received = await _newer(stage, "TextReceived", known)
+        try:
+            async with asyncio.timeout(REPLY_PROMISE_SECONDS):
+                await stage.smsc.text(CALLER, DIALLED, text)
+                received = await stage.event("TextReceived", after=known, within=REPLY_PROMISE_SECONDS)
+        except (TimeoutError, AssertionError, smpp34.SmppError) as error:
+            why = str(error).partition("\n")[0][:80] or "no answer"
+            self._timeline.check(f"a reply is taken within {REPLY_PROMISE_SECONDS:g} s: “{text[:40]}”", False, why)
+            return
         await SystemClock().pause(1.0)
-        for event in stage.events(after=received.seq):
+        for event in stage.events(after=received.seq - 1):
             self._tell(event)
         for answer in stage.smsc.texts[answered:]:
             self._timeline.note(answer.at, "text", f"Ringback answers: “{answer.body}”")
@@ -236,25 +268,26 @@ class Scene:
             self._timeline.note(loop.time(), "text", f"what the caller allows is now: {wishes}")
 
     async def take_replies(self) -> None:
-        """At a terminal: whatever the person types, until an empty line."""
+        """At a terminal: whatever the person types, until an empty line, the end of the input, or Ctrl-C."""
         loop = asyncio.get_running_loop()
         self._timeline.console.print(
             "\nYou are the caller now. Type a text, for instance [b]STOP[/], [b]HELP[/] or a question; an empty line ends."
         )
-        while True:
-            self._timeline.console.print("[cyan]caller>[/] ", end="")
-            line = await loop.run_in_executor(None, sys.stdin.readline)
-            if not line.strip():
-                return
-            await self.reply(line.strip()[:300])
-
-
-async def _newer(stage: Stage, kind: str, seq: int) -> JournalEvent:
-    async with asyncio.timeout(10.0):
-        while True:
-            for event in stage.events(kind, after=seq):
-                return event
-            await SystemClock().pause(0.02)
+        lines: asyncio.Queue[bytes] = asyncio.Queue()
+        terminal = sys.stdin.fileno()
+        # Not a thread that reads: nobody could end it before the next line. A terminal is readable when a line is there.
+        loop.add_reader(terminal, lambda: lines.put_nowait(os.read(terminal, 4096)))
+        loop.add_signal_handler(signal.SIGINT, lines.put_nowait, b"")
+        try:
+            while True:
+                self._timeline.console.print("[cyan]caller>[/] ", end="")
+                text = (await lines.get()).decode("utf-8", "replace").strip()
+                if not text:
+                    return
+                await self.reply(text[:300])
+        finally:
+            loop.remove_reader(terminal)
+            loop.remove_signal_handler(signal.SIGINT)
 
 
 def _last_call(recordings: Iterable[Path]) -> list[Path]:
