@@ -81,6 +81,13 @@ class MoodySmsc(Smsc):
         await asyncio.gather(*self._bringing, return_exceptions=True)
         await super().stop()
 
+    async def restart(self) -> None:
+        """Every link breaks, and what was bound has to bind again. What is owed stays owed."""
+        await Smsc.stop(self)
+        self.forget_clients()
+        self._cut()  # smpp34's server lets its connections live
+        await Smsc.start(self)
+
     def _answer(self, event: smpp34.SubmitSmEvent) -> str | int | None:
         text, mood = self.texts[-1], self.mood
         if mood is Mood.THROTTLING and next(self._count) % 2:

@@ -187,12 +187,6 @@ class Smsc:
                 await self._serving
         await self._server.stop()
 
-    async def restart(self) -> None:
-        """Every link breaks; whoever tries again can bind."""
-        await Smsc.stop(self)
-        self.forget_clients()
-        await Smsc.start(self)
-
     async def unbind_all(self) -> None:
         """Say goodbye to every client."""
         clients, self._clients = self._clients, []
