@@ -86,9 +86,9 @@ async def agent_pauses(recording: Path, seconds: float = 1.0, *, within: float =
     await until(lambda: recording.exists() and paused(), within=within, what="the far end to speak and to pause")
 
 
-async def spoken(sentence: str) -> bytes:
+async def spoken(sentence: str, piper_voice: Path | None = None) -> bytes:
     """A sentence as Ringback's own voice says it: the engine that its settings lead to."""
-    async with open_engines(EngineOptions()) as engines:
+    async with open_engines(EngineOptions(piper_voice=piper_voice)) as engines:
         return b"".join([piece async for piece in engines.tts.speak(sentence)])
 
 

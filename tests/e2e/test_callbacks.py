@@ -13,6 +13,8 @@ from tests.e2e.hearing import agent_pauses, heard_whole, saying, spoken
 from tests.e2e.scenes import called_back, missed_call, settled
 from tests.support.tones import loudness, write_tone
 from tests.support.waiting import until
+from tests.voice_agent.models.piper_voice import make_piper_voice
+from tests.voice_agent.models.vosk_model import cached_vosk_model
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
 
@@ -50,6 +52,27 @@ async def test_the_answer_is_heard_and_stands_in_the_journal_the_mail_and_the_cr
     assert [(line["speaker"], line["text"]) for line in pushed["lines"]] == lines
     since = (datetime.fromisoformat(answered.at) - datetime.fromisoformat(call.missed.at)).total_seconds()
     assert since < 30.0
+
+
+async def test_with_a_vosk_model_and_a_piper_voice_it_speaks_and_understands_as_well(
+    caller: str, tmp_path: Path
+) -> None:
+    recorded, voice = tmp_path / "heard.wav", make_piper_voice(tmp_path)
+    engines = f'voice: {{{{vosk_model: "{cached_vosk_model()}", piper_voice: "{voice}"}}}}\n'
+    async with (
+        open_brokerage(SETTINGS + engines) as brokerage,
+        called_back(brokerage, caller, record=recorded) as call,
+    ):
+        await agent_pauses(recorded)
+        call.mobile.play(saying(tmp_path, "I'm selling"))
+        ended = await brokerage.event("CallbackEnded", lead=call.lead, within=40.0)
+        await call.mobile.heard("ended")
+        log = brokerage.log_path.read_text(encoding="utf-8")
+    assert await heard_whole(recorded, await spoken(QUESTION, voice)) > 0.85
+    assert await heard_whole(recorded, await spoken(QUESTION)) < 0.7, "no other voice said it"
+    assert (ended.body["end"], ended.body["intent"]) == ("completed", "selling")
+    assert "i'm selling" in [line["text"] for line in ended.body["lines"] if line["speaker"] == "caller"]
+    assert '"stt": "vosk"' in log
 
 
 async def test_the_answer_may_be_a_key(brokerage: Brokerage, caller: str) -> None:
