@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ari_app.calls.hindsight import ChannelEvent
 from ari_app.calls.judging import Hindsight, Judged, channel_event
-from ari_app.pbx.ledger import read_cel
+from ari_app.pbx.ledger import generations, is_compressed, read_cel
 from ari_app.recovery.policy import Policy
 from ari_app.store import journal
 from ari_app.store.db import Database
@@ -17,25 +17,43 @@ from ari_app.store.db import Database
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A call whose two accounts differ. why: a sentence."""
+    """A call whose two accounts differ. at: when it came, or was judged where only the journal knows it. why: a sentence."""
 
-    call: Judged
+    call_id: str
+    at: datetime
+    caller: str
+    dialled: str
     why: str
 
 
 @dataclass(frozen=True, slots=True)
 class AuditReport:
-    """calls: inbound calls that began since then and are over. under_way: not over yet. late: learned of from the ledger."""
+    """calls: inbound calls that began since then and are over. under_way: not over yet. late: learned of from the ledger.
+
+    unreadable: lines of the ledger. begins_at: the first event that is left of it; None when there is none. unproved: calls of
+    the journal that were judged since then, and before the ledger begins.
+    """
 
     calls: int
     under_way: int
     late: int
     findings: tuple[Finding, ...]
     unreadable: int
+    begins_at: datetime | None
+    unproved: int
+
+    @property
+    def proves(self) -> bool:
+        """Whether all calls are accounted for, and could be."""
+        return not (self.findings or self.unreadable or self.unproved) and self.begins_at is not None
 
 
 def audit(db: Database, cel: Path, since: datetime, hindsight: Hindsight, policy: Policy) -> AuditReport:
     """Compare the two books for all calls that began at ``since`` or later. Raises OSError."""
+    journaled = journal.judged_since(
+        db, since
+    )  # before the ledger is read: a call that comes meanwhile is in both later
+    begins_at = _begins_at(cel)
     calls: dict[str, list[ChannelEvent]] = {}
     unreadable = 0
     for path in _ledgers(cel, since):
@@ -61,9 +79,16 @@ def audit(db: Database, cel: Path, since: datetime, hindsight: Hindsight, policy
         outcome = journal.verdict_of(db, call.setup.call_id)
         why = _difference(call, outcome)
         if why is not None:
-            findings.append(Finding(call, why))
+            findings.append(Finding(call.setup.call_id, call.started_at, call.number, call.setup.dialled, why))
         late += outcome is not None and outcome.learned_later
-    return AuditReport(len(told), under_way, late, tuple(findings), unreadable)
+    older = [one for one in journaled if begins_at is None or one.at < begins_at]
+    findings += [
+        Finding(one.call_id, one.at, one.caller, one.dialled, "in the journal, and not in Asterisk's event log")
+        for one in journaled
+        if one.call_id not in calls and one not in older
+    ]
+    unproved = sum(one.call_id not in calls for one in older)
+    return AuditReport(len(told), under_way, late, tuple(findings), unreadable, begins_at, unproved)
 
 
 def _difference(call: Judged, outcome: journal.Outcome | None) -> str | None:
@@ -80,6 +105,15 @@ def _difference(call: Judged, outcome: journal.Outcome | None) -> str | None:
 
 def _ledgers(cel: Path, since: datetime) -> Iterator[Path]:
     """The ledger and what it was renamed to, oldest first, as far as written to since then."""
-    files = [path for path in cel.parent.glob(f"{cel.name}*") if path.is_file()] if cel.parent.is_dir() else []
-    times = {path: path.stat().st_mtime for path in files}
-    yield from sorted((path for path in files if times[path] >= since.timestamp()), key=times.__getitem__)
+    for path in _readable(cel):
+        if path.stat().st_mtime >= since.timestamp():
+            yield path
+
+
+def _begins_at(cel: Path) -> datetime | None:
+    first = (page.rows[0].at for page in map(read_cel, _readable(cel)) if page.rows)
+    return next(first, None)
+
+
+def _readable(cel: Path) -> list[Path]:
+    return [path for path in generations(cel) if not is_compressed(path)]

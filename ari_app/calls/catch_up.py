@@ -35,7 +35,7 @@ EVERY_SECONDS = 5.0
 SETTLED_SECONDS = 3.0
 """A call that is over this long, and that no session holds any more, will get no verdict from anybody else."""
 OLDEST = timedelta(days=2)
-"""Older calls, of a ledger that was there before us, are not ours to answer."""
+"""Older calls, of a ledger that was there before us, are not ours to answer. Where a bookmark tells how far we were, all are."""
 
 
 class CatchUp:
@@ -58,6 +58,7 @@ class CatchUp:
         self._held = held
         self._hindsight = hindsight
         self._place: Place | None = None
+        self._knows_its_place = False
         self._saved: Place | None = None
         self._open: dict[str, list[ChannelEvent]] = {}
         self._opened: dict[str, Place] = {}
@@ -100,6 +101,7 @@ class CatchUp:
         if self._place is None:
             saved = await self._store.read(lambda db: bookmarks.get(db, BOOKMARK))
             self._place = None if saved is None else Place.parse(saved)
+            self._knows_its_place = saved is not None
         while await self._read():
             pass
         self._close_what_is_gone()
@@ -119,6 +121,8 @@ class CatchUp:
         found = await asyncio.to_thread(follow_cel, self._cel, self._place)
         if found.unreadable or found.lost:
             log.warning("ledger_damaged", unreadable=found.unreadable, lost=found.lost)
+        if found.lost:
+            self._knows_its_place = False
         for place, row in found.rows:
             call = row.linkedid
             if call not in self._open:
@@ -153,7 +157,11 @@ class CatchUp:
         for one in told:
             if one.answered_by is not None:
                 self._remember(canonical(one.number, policy.region), one.at, one.answered_by)
-        recent = [one for one in told if now - one.ended_at <= OLDEST]
+        recent = [one for one in told if self._knows_its_place or now - one.ended_at <= OLDEST]
+        if len(recent) < len(told):
+            log.warning(
+                "calls_too_old", calls=len(told) - len(recent), oldest=min(one.ended_at for one in told).isoformat()
+            )
         unknown = await self._store.read(lambda db: _without_verdict(db, recent))
         if unknown:
             # All together: a call that was answered later takes back what an earlier one of the same caller has ordered.

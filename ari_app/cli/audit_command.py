@@ -26,7 +26,7 @@ from ari_app.settings.model import parse_duration
 def audit_command(cli: Cli, since: str, as_json: bool) -> None:
     """Prove that each inbound call in Asterisk's event log has exactly one outcome in the journal.
 
-    Exit 0: every call has; 1: some have not, or the two books differ.
+    Exit 0: every call has; 1: some have not, the two books differ, or the event log cannot tell.
     """
     try:
         seconds = parse_duration(since)
@@ -47,14 +47,16 @@ def audit_command(cli: Cli, since: str, as_json: bool) -> None:
                 "since": start.isoformat(),
                 "findings": [
                     {
-                        "call_id": one.call.setup.call_id,
-                        "at": one.call.started_at.isoformat(),
-                        "caller": redacted(one.call.number),
-                        "dialled": one.call.setup.dialled,
+                        "call_id": one.call_id,
+                        "at": one.at.isoformat(),
+                        "caller": redacted(one.caller),
+                        "dialled": one.dialled,
                         "why": one.why,
                     }
                     for one in report.findings
                 ],
+                "begins_at": None if report.begins_at is None else report.begins_at.isoformat(),
+                "proves": report.proves,
             }
         )
     else:
@@ -62,14 +64,21 @@ def audit_command(cli: Cli, since: str, as_json: bool) -> None:
             f"{report.calls} inbound calls since {start.astimezone(cli.zone):%Y-%m-%d %H:%M}, {report.under_way} under way, "
             f"{report.late} learned of from the ledger, {len(report.findings)} without their outcome."
         )
+        if report.begins_at is None:
+            click.echo(
+                f"Nothing is proved: there is no event in {cel}, and {report.unproved} calls are in the journal."
+            )
+        elif report.unproved:
+            begins = f"{report.begins_at.astimezone(cli.zone):%Y-%m-%d %H:%M}"
+            click.echo(f"The ledger begins at {begins}: nothing proves {report.unproved} older calls of the journal.")
         if report.unreadable:
-            click.echo(f"{report.unreadable} lines of the ledger could not be read.")
+            click.echo(f"{report.unreadable} lines of the ledger could not be read: calls may be missing here.")
         if report.findings:
             table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
             for title in ("Call", "When", "Caller", "Called", "What is wrong"):
                 table.add_column(title)
             for one in report.findings:
-                when = f"{one.call.started_at.astimezone(cli.zone):%m-%d %H:%M:%S}"
-                table.add_row(one.call.setup.call_id, when, redacted(one.call.number), one.call.setup.dialled, one.why)
+                when = f"{one.at.astimezone(cli.zone):%m-%d %H:%M:%S}"
+                table.add_row(one.call_id, when, redacted(one.caller), one.dialled, one.why)
             cli.console.print(table)
-    sys.exit(1 if report.findings else 0)
+    sys.exit(0 if report.proves else 1)

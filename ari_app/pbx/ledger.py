@@ -14,8 +14,8 @@ from pathlib import Path
 
 from ari_app.pbx.lines import Page, read_page
 
-_CDR_COLUMNS = 18
-_CEL_COLUMNS = 12
+_CDR_COLUMNS = (18,)
+_CEL_COLUMNS = (12, 14)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,9 @@ class CdrRow:
 class CelRow:
     """One event of one channel: CHAN_START, ANSWER, BRIDGE_ENTER, BRIDGE_EXIT, HANGUP, CHAN_END, LINKEDID_END and so on.
 
-    ``extra`` is JSON: of HANGUP, the cause and who hung up.
+    ``extra`` is JSON: of HANGUP, the cause and who hung up. ``presentation``: whether the caller lets the number be shown, in
+    Asterisk's words; ``did``: the number dialled, where the dialplan had to find it out. Both only stand in the ledger of a
+    watched PBX, and are empty when the channel was gone already.
     """
 
     type: str
@@ -63,6 +65,8 @@ class CelRow:
     data: str
     peer: str
     extra: str
+    presentation: str = ""
+    did: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +90,8 @@ class Place:
 class Followed:
     """What was new in a ledger: rows with the place of each, and the place to go on from.
 
-    unreadable: lines that could not be read. more: there is more to read at once. lost: the file in which we were is gone.
+    unreadable: lines that could not be read. more: there is more to read at once. lost: the file in which we were is gone, or
+    one that followed it was compressed before we came to it.
     """
 
     rows: tuple[tuple[Place, CelRow], ...]
@@ -99,7 +104,7 @@ class Followed:
 def follow_cel(path: Path, place: Place | None) -> Followed:
     """The events from ``place`` on, in the file that it was in however it is called now; None: from the beginning.
 
-    A renamed ledger is read to its end before the new one. Raises OSError.
+    A renamed ledger is read to its end, and then each that followed it, however often it was renamed meanwhile. Raises OSError.
     """
     inode = _inode(path)
     lost = False
@@ -107,13 +112,35 @@ def follow_cel(path: Path, place: Place | None) -> Followed:
         old = next((other for other in path.parent.iterdir() if other.is_file() and _inode(other) == place.inode), None)
         if old is not None:
             page = read_page(old, place.offset, _placed(place.inode))
-            after = Place(place.inode, page.offset) if page.more else Place(inode or 0, 0)
-            return Followed(page.rows, after, page.unreadable, more=page.more or inode is not None)
+            after, skipped = (None, False) if page.more else _following(path, old)
+            goes_on = Place(place.inode, page.offset) if after is None else Place(after, 0)
+            more = page.more or after is not None
+            return Followed(page.rows, goes_on, page.unreadable, more=more, lost=skipped)
         lost, place = True, None
     if inode is None:
         return Followed((), None, 0, more=False, lost=lost)
     page = read_page(path, 0 if place is None else place.offset, _placed(inode))
     return Followed(page.rows, Place(inode, page.offset), page.unreadable, page.more, lost)
+
+
+def generations(path: Path) -> list[Path]:
+    """The ledger and what it was renamed to, in the order in which they were written. Raises OSError."""
+    files = [other for other in path.parent.glob(f"{path.name}*") if other.is_file()] if path.parent.is_dir() else []
+    written = {other: other.stat().st_mtime_ns for other in files}
+    return sorted(files, key=lambda other: (other == path, written[other]))
+
+
+def is_compressed(path: Path) -> bool:
+    """What ``logrotate`` has made of an old one: it cannot be read any more."""
+    return path.suffix in (".gz", ".bz2", ".xz", ".zst")
+
+
+def _following(path: Path, old: Path) -> tuple[int | None, bool]:
+    """The inode of what was written after ``old``, if there is something; and whether something between cannot be read."""
+    known = generations(path)
+    later = known[known.index(old) + 1 :] if old in known else [path]
+    readable = [other for other in later if not is_compressed(other)]
+    return (_inode(readable[0]) if readable else None), bool(readable) and readable[0] != later[0]
 
 
 def _inode(path: Path) -> int | None:
@@ -154,13 +181,13 @@ def _cel(line: str, _offset: int) -> CelRow:
     return CelRow(kind, at, *rest)
 
 
-def _columns(line: str, count: int) -> list[str]:
+def _columns(line: str, counts: tuple[int, ...]) -> list[str]:
     try:
         columns = next(csv.reader([line]), [])
     except csv.Error as error:  # a field of more than 131,072 characters
         raise ValueError(str(error)) from error
-    if len(columns) != count:
-        raise ValueError(f"expected {count} columns, got {len(columns)}")
+    if len(columns) not in counts:
+        raise ValueError(f"expected {' or '.join(map(str, counts))} columns, got {len(columns)}")
     return columns
 
 

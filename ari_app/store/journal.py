@@ -59,6 +59,28 @@ def verdict_of(db: Database, call_id: str) -> Outcome | None:
     return Outcome(str(row[0]), bool(row[1]) or is_known(db, f"answered:{call_id}"), bool(row[2]))
 
 
+@dataclass(frozen=True, slots=True)
+class JudgedCall:
+    """A call with an outcome. at: when that was due. caller: empty when it is not known."""
+
+    call_id: str
+    at: datetime
+    caller: str
+    dialled: str
+
+
+def judged_since(db: Database, since: datetime) -> list[JudgedCall]:
+    """The calls whose outcome was due at ``since`` or later."""
+    rows = db.execute(
+        "SELECT substr(source_id, 6), coalesce(json_extract(body, '$.occurred_at'), at) AS due,"
+        " coalesce(json_extract(body, '$.caller'), ''), coalesce(json_extract(body, '$.dialled'), '')"
+        " FROM events WHERE source_id >= 'call:' AND source_id < 'call;' AND at >= ? ORDER BY seq",
+        [stamp(since)],  # nothing is recorded before it was due
+    )
+    found = [JudgedCall(call_id, instant(due), caller, dialled) for call_id, due, caller, dialled in rows]
+    return [call for call in found if call.at >= since]
+
+
 def answered_between(db: Database, caller: E164, after: datetime, until: datetime) -> str | None:
     """The phone at which the caller reached a person, of any office, after ``after`` and not later than ``until``."""
     row = db.execute(

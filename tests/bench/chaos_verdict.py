@@ -58,6 +58,9 @@ async def outcome(chaos: ChaosStage) -> Outcome:
     _, said = await stage.ringback("audit", "--since", "1d", "--json")
     report = json.loads(said)
     lost = [f"call {one['call_id']}: {one['why']}" for one in report["findings"]]
+    lost += ["the ledger does not hold all that it should prove"] * bool(
+        report["begins_at"] is None or report["unproved"]
+    )
     lost += [f"a call that Asterisk holds for not over: {report['under_way']} of them"] * bool(report["under_way"])
     got = Counter(taken.text.destination for taken in smsc.taken if TEXT_BACK in taken.text.body)
     doubled = [f"{number} got {count} texts for one miss" for number, count in got.items() if count > 1]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
-from ari_app.calls.audit import audit
+from ari_app.calls.audit import AuditReport, audit
 from ari_app.calls.catch_up import BOOKMARK, CatchUp
 from ari_app.calls.judging import InlineHindsight
 from ari_app.recovery.events import CallClosed
@@ -193,6 +195,56 @@ async def test_calls_of_long_ago_are_not_answered_any_more(room: Room) -> None:
     assert await room.catch_up.look() == 0
 
 
+async def test_calls_of_long_ago_that_came_while_we_were_away_are_told_to_a_person(room: Room) -> None:
+    room.cel.write_bytes(b"".join(LINES[:12]))
+    assert await room.catch_up.look() == 1
+    room.cel.write_bytes(SIX_CALLS.read_bytes())
+    room.clock.at += timedelta(days=3)
+    room.again()
+    assert await room.catch_up.look() == 5
+    assert room.verdicts() == ALL
+    # Saturday's misses on Tuesday: nobody is texted, and a person is told.
+    assert room.rows("SELECT rule FROM decisions WHERE action = 'text' AND rule = 'AGE-02'")
+    since = "(SELECT max(created_at) FROM outbox)"
+    assert {row[0] for row in room.rows(f"SELECT kind FROM outbox WHERE created_at = {since}")} >= {"alert"}
+    assert room.rows(f"SELECT 1 FROM outbox WHERE kind = 'text' AND created_at = {since}") == []
+
+
+async def test_every_ledger_that_was_renamed_while_we_were_away_is_read(room: Room) -> None:
+    room.cel.write_bytes(b"".join(LINES[:20]))
+    await room.catch_up.look()
+    with room.cel.open("ab") as file:
+        file.write(b"".join(LINES[20:25]))
+    for last, lines in (("cel.csv.1", LINES[25:35]), ("cel.csv.2", LINES[35:45]), ("cel.csv.3", LINES[45:])):
+        room.cel.rename(room.folder / last)
+        room.cel.write_bytes(b"".join(lines))
+    stamped(room.folder / "cel.csv.1", room.folder / "cel.csv.2", room.folder / "cel.csv.3", room.cel)
+    room.again()
+    await room.catch_up.look()
+    assert sorted(room.verdicts()) == sorted(ALL)
+
+
+async def test_a_ledger_that_was_compressed_before_it_was_read_is_told(room: Room) -> None:
+    room.cel.write_bytes(b"".join(LINES[:20]))
+    await room.catch_up.look()
+    room.cel.rename(room.folder / "cel.csv.2")
+    (room.folder / "cel.csv.1.gz").write_bytes(b"\x1f\x8b")
+    room.cel.write_bytes(b"".join(LINES[40:]))
+    stamped(room.folder / "cel.csv.2", room.folder / "cel.csv.1.gz", room.cel)
+    room.again()
+    with capture_logs() as logs:
+        await room.catch_up.look()
+    assert [(log["event"], log["lost"]) for log in logs if log["event"] == "ledger_damaged"] == [
+        ("ledger_damaged", True)
+    ]
+
+
+def stamped(*files: Path) -> None:
+    """As if they had been written in this order, a day each."""
+    for day, path in enumerate(files):
+        os.utime(path, (day * 86400.0, day * 86400.0))
+
+
 async def test_a_damaged_line_does_not_hide_the_others(room: Room) -> None:
     room.cel.write_bytes(b"garbage\xff\n" + SIX_CALLS.read_bytes() + b'"HANGUP","x"\n')
     assert await room.catch_up.look() == 6
@@ -302,3 +354,50 @@ async def test_a_call_without_an_entry_is_recorded_as_unrouted(room: Room) -> No
     await room.catch_up.look()
     assert room.verdicts()[0] == "unrouted"
     assert CallClosed.__name__ in {row[0] for row in room.rows("SELECT type FROM events")}
+
+
+async def audited(room: Room, ago: timedelta = timedelta(hours=1)) -> AuditReport:
+    return await room.store.read(lambda db: audit(db, room.cel, SHORTLY_AFTER - ago, InlineHindsight(), room.policy))
+
+
+async def test_without_a_ledger_nothing_is_proved(room: Room) -> None:
+    report = await audited(room)
+    assert (report.calls, report.findings, report.begins_at, report.proves) == (0, (), None, False)
+
+
+async def test_a_ledger_that_tells_of_no_call_since_then_is_one(room: Room) -> None:
+    room.cel.write_bytes(SIX_CALLS.read_bytes())
+    await room.catch_up.look()
+    stamped(room.cel)
+    report = await audited(room, timedelta(0))
+    assert (report.calls, report.proves) == (0, True)
+
+
+async def test_a_line_that_cannot_be_read_may_have_been_a_call(room: Room) -> None:
+    room.cel.write_bytes(SIX_CALLS.read_bytes())
+    await room.catch_up.look()
+    assert (await audited(room)).proves
+    room.cel.write_bytes(SIX_CALLS.read_bytes() + b"half a li\n")
+    report = await audited(room)
+    assert (report.unreadable, report.findings, report.proves) == (1, (), False)
+
+
+async def test_a_call_of_the_journal_that_asterisk_knows_nothing_of_is_named(room: Room) -> None:
+    room.cel.write_bytes(SIX_CALLS.read_bytes())
+    await room.catch_up.look()
+    first = LINES[0].split(b'","')[2]
+    later = [line for line in LINES if line.split(b'","')[2] != first]
+    room.cel.write_bytes(LINES[0].replace(first, b"of-before") + b"".join(later))
+    report = await audited(room)
+    assert [(one.call_id, one.why) for one in report.findings] == [
+        (first.decode(), "in the journal, and not in Asterisk's event log")
+    ]
+
+
+async def test_calls_of_before_the_ledger_are_counted_and_not_proved(room: Room) -> None:
+    room.cel.write_bytes(SIX_CALLS.read_bytes())
+    await room.catch_up.look()
+    room.cel.write_bytes(b"".join(LINES[30:]))
+    report = await audited(room)
+    assert (report.findings, report.proves) == ((), False)
+    assert (report.unproved, report.calls) == (2, 3), "one more began before the ledger does, and ends in it"

@@ -47,6 +47,14 @@ def test_an_event_keeps_its_json(tmp_path: Path) -> None:
     assert row.extra == '{"hangupcause":0,"hangupsource":"PJSIP/carrier-00000000"}'
 
 
+def test_the_ledger_of_a_watched_pbx_also_says_who_withholds_the_number_and_what_was_dialled(tmp_path: Path) -> None:
+    path = tmp_path / "cel.csv"
+    path.write_text(HANGUP + HANGUP.rstrip() + ',"prohib_not_screened ","13055550100"\n' + HANGUP.rstrip() + ',"x"\n')
+    page = read_cel(path)
+    assert [(row.presentation, row.did) for row in page.rows] == [("", ""), ("prohib_not_screened ", "13055550100")]
+    assert page.unreadable == 1
+
+
 def test_a_line_that_is_still_being_written_is_left_for_the_next_time(tmp_path: Path) -> None:
     path = tmp_path / "cdr.csv"
     path.write_text(MISSED + MISSED[:50])
