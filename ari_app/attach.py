@@ -20,6 +20,7 @@ from ari_app.pbx.errors import (
     AmiRefusedError,
     AriError,
     MalformedEventError,
+    NotFoundError,
     RefusedError,
     UnavailableError,
 )
@@ -28,13 +29,17 @@ from ari_app.pbx_setup import event_log
 from ari_app.recovery.policy import CallbackConsent
 from ari_app.settings.loading import Settings
 from ari_app.settings.model import SecretUnavailableError
+from ari_app.settings.watching import WatchSection
 
 OLDEST = AsteriskVersion(16)
 """The oldest release that the watching is tried on."""
 NOTICE_CONTEXT = "ringback-notice"
 LIST_SECONDS = 20.0
 """How long Asterisk may take to list its whole dialplan."""
-TOO_MUCH = ("Originate", "Command", "Redirect", "Hangup", "UpdateConfig", "Setvar", "ModuleLoad", "AGI")
+TOO_MUCH = (
+    *("Originate", "Command", "Redirect", "Atxfer", "Hangup", "UpdateConfig", "Setvar", "ModuleLoad", "AGI"),
+    *("QueueAdd", "QueuePause", "MessageSend", "DBPut"),
+)
 """Actions that a user who only watches must not have."""
 
 
@@ -76,7 +81,8 @@ async def _check(settings: Settings, call: TestCall) -> AsyncIterator[Finding]:
             log = await _event_log(settings)
             if isinstance(log, Finding):
                 yield log
-            async for finding in _call_path(settings, call, Ear(heard, arrived)):
+            queues = await _has_queues(session)
+            async for finding in _call_path(settings, call, Ear(heard, arrived), queues=queues):
                 yield finding
                 if isinstance(log, EventLog) and finding.what == "test call" and finding.grade is Grade.OK:
                     yield await log.told()
@@ -147,7 +153,7 @@ async def _dialplan(session: AmiSession, settings: Settings) -> AsyncIterator[Fi
     contexts = {row.get("context", "") for row in rows} - {""}
     inbound = sorted(context for context in contexts if pbx.watch.is_inbound(context))
     if inbound:
-        yield Finding("inbound contexts", Grade.OK, _some(inbound))
+        yield Finding("inbound contexts", Grade.OK, f"{_some(inbound)}; what your trunks say has to be one of these")
     else:
         yield Finding(
             "inbound contexts",
@@ -175,7 +181,15 @@ def _calls_back(settings: Settings) -> bool:
     return calls and bool(document.callback.to) and document.callback.consent is not CallbackConsent.NEVER
 
 
-async def _call_path(settings: Settings, call: TestCall, ear: Ear) -> AsyncIterator[Finding]:
+async def _has_queues(session: AmiSession) -> bool:
+    try:
+        rows = await session.ask_list({"Action": "QueueSummary"})
+    except AmiRefusedError:  # the PBX has no app_queue
+        return False
+    return any(row.get("queue") not in (None, CHECK_CONTEXT) for row in rows)
+
+
+async def _call_path(settings: Settings, call: TestCall, ear: Ear, *, queues: bool) -> AsyncIterator[Finding]:
     pbx = settings.document.pbx
     if not pbx.has_ari:
         if _calls_back(settings):
@@ -185,7 +199,7 @@ async def _call_path(settings: Settings, call: TestCall, ear: Ear) -> AsyncItera
             )
         else:
             yield Finding("ARI", Grade.OK, "not used: Ringback watches, and places no call")
-        async for finding in prove(None, call, ear):
+        async for finding in prove(None, call, ear, queues=queues):
             yield finding
         return
     try:
@@ -215,8 +229,27 @@ async def _call_path(settings: Settings, call: TestCall, ear: Ear) -> AsyncItera
             yield Finding("ARI", Grade.FAILURE, str(error), "see Asterisk's log")
             return
         yield Finding("ARI", Grade.OK, f"version {info.version} at {url}")
-        async for finding in prove(ari, call, ear):
+        for trunk in settings.document.trunks:
+            yield await _trunk(ari, trunk, pbx.watch)
+        async for finding in prove(ari, call, ear, queues=queues):
             yield finding
+
+
+async def _trunk(ari: Ari, trunk: str, watch: WatchSection) -> Finding:
+    """Whether the calls of a trunk enter where we look for them. AMI would tell that only to a user with more rights."""
+    what = f"trunk {trunk}"
+    try:
+        fields = await ari.endpoints.settings(trunk)
+    except NotFoundError:
+        mend = "the key of the trunk in Ringback's settings has to be its endpoint's name: asterisk -rx 'pjsip show endpoints'"
+        return Finding(what, Grade.FAILURE, f"this PBX has no endpoint {trunk!r}", mend)
+    except AriError as error:
+        return Finding(what, Grade.WARNING, str(error), "asterisk -rx 'module load res_ari_asterisk.so'")
+    context = fields.get("context", "")
+    if watch.is_inbound(context):
+        return Finding(what, Grade.OK, f"its calls enter [{context}]")
+    found = f"its calls enter [{context}], which is none of {_some(watch.contexts)}: they are not judged"
+    return Finding(what, Grade.FAILURE, found, f"add {context} to pbx.watch.contexts")
 
 
 # ----------------------------------------------------------------------------------------------------------- the event log

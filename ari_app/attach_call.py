@@ -24,6 +24,8 @@ from ari_app.pbx.ami_messages import (
     HungUp,
     NewChannel,
     NewState,
+    QueueJoined,
+    QueueLeft,
     UserEvent,
 )
 from ari_app.pbx.ari import Ari
@@ -79,7 +81,17 @@ class Ear:
         return True
 
 
-async def prove(ari: Ari | None, call: TestCall, ear: Ear) -> AsyncIterator[Finding]:
+async def prove(ari: Ari | None, call: TestCall, ear: Ear, *, queues: bool) -> AsyncIterator[Finding]:
+    """queues: there are some on this PBX."""
+    async for finding in _test_call(ari, call, ear):
+        yield finding
+        if finding.what == "test call" and finding.grade is Grade.OK:
+            yield _presentation(ear.heard)
+            if queues:
+                yield _queue(ear.heard)
+
+
+async def _test_call(ari: Ari | None, call: TestCall, ear: Ear) -> AsyncIterator[Finding]:
     if ari is None:
         order = f"asterisk -rx 'channel originate Local/call@{CHECK_CONTEXT}/n extension caller@{CHECK_CONTEXT}'"
         if call.wait_seconds <= 0:
@@ -176,6 +188,23 @@ def _lacking(events: list[AmiEvent]) -> list[tuple[str, str]]:
     return [(name, wanted) for name, kinds, wanted in _KINDS if not any(isinstance(event, kinds) for event in ours)]
 
 
+def _presentation(events: list[AmiEvent]) -> Finding:
+    """Whether AMI says of each channel that its caller withholds the number."""
+    channels = [event.channel for event in events if isinstance(event, ChannelEvent) and _of_test_call(event)]
+    if any(channel.presentation for channel in channels):
+        return Finding("withheld numbers", Grade.OK, "AMI tells them apart")
+    found = "AMI does not tell whether a caller withholds the number: such callers would be texted"
+    mend = f"add `[general](+)` and its channelvars line of {SNIPPETS}/manager_custom.conf, then asterisk -rx 'manager reload'"
+    return Finding("withheld numbers", Grade.FAILURE, found, mend)
+
+
+def _queue(events: list[AmiEvent]) -> Finding:
+    if any(isinstance(event, QueueJoined | QueueLeft) and _of_test_call(event) for event in events):
+        return Finding("queues", Grade.OK, "AMI tells who waits in them")
+    mend = f"read = agent for the AMI user, and {SNIPPETS}/queues_custom.conf for the proof; then asterisk -rx 'queue reload all'"
+    return Finding("queues", Grade.WARNING, "there are some, and AMI told of nobody who waits in one", mend)
+
+
 def _seen(events: list[AmiEvent], order: str | None) -> Finding:
     lacking = _lacking(events)
     if not lacking:
@@ -199,7 +228,9 @@ class EventLog:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._place: Place | None = None
+        self._tells_withheld = False
         self._read()
+        self._tells_withheld = False  # of what is new alone
 
     def _read(self) -> tuple[int, bool]:
         """Lines that are not as ``cel_custom.conf`` has them, and whether the test call was in those that were new."""
@@ -208,7 +239,9 @@ class EventLog:
             found = follow_cel(self.path, self._place)
             self._place, more = found.place, found.more
             unreadable += found.unreadable
-            seen |= any(f"@{CHECK_CONTEXT}-" in row.channel for _, row in found.rows)
+            ours = [row for _, row in found.rows if f"@{CHECK_CONTEXT}-" in row.channel]
+            seen |= bool(ours)
+            self._tells_withheld |= any(row.presentation.strip() for row in ours)
         return unreadable, seen
 
     async def told(self) -> Finding:
@@ -217,6 +250,10 @@ class EventLog:
         for _ in range(int(EVENT_LOG_SECONDS / 0.25)):
             more, seen = await asyncio.to_thread(self._read)
             unreadable += more
+            if seen and not self._tells_withheld:
+                found = f"{self.path} does not tell whether a caller withholds the number: such callers would be texted"
+                mend = f"take the whole line of {SNIPPETS}/cel_custom.conf; asterisk -rx 'module load func_import.so'"
+                return Finding("event log", Grade.FAILURE, found, mend)
             if seen:
                 return Finding("event log", Grade.OK, f"the test call stands in {self.path}")
             await SystemClock().pause(0.25)

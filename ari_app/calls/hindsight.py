@@ -30,7 +30,8 @@ _DIAL_STATUS = {
 class ChannelEvent:
     """One event of one channel. kind: CHAN_START, ANSWER, BRIDGE_ENTER, HANGUP, LINKEDID_END and so on.
 
-    extra: JSON. peer: the others in the bridge, by name.
+    extra: JSON. peer: the others in the bridge, by name. withheld: the caller withholds ``number``. did: the number dialled,
+    where the dialplan had to find it out.
     """
 
     kind: str
@@ -44,6 +45,8 @@ class ChannelEvent:
     application: str = ""
     extra: str = ""
     peer: str = ""
+    withheld: bool = False
+    did: str = ""
 
 
 @dataclass(frozen=True, slots=True)

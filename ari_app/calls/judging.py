@@ -12,6 +12,7 @@ from ari_app.calls.hindsight import OURS, ChannelEvent, account, is_inbound, ver
 from ari_app.calls.state import CallSetup
 from ari_app.calls.watch_hindsight import retell
 from ari_app.calls.watch_state import WatchRules
+from ari_app.pbx.ami_messages import is_withheld
 from ari_app.pbx.ledger import CelRow
 from ari_app.recovery.events import CallAnswered, CallClosed, CallMissed
 from ari_app.recovery.policy import Policy
@@ -117,7 +118,7 @@ class WatchHindsight:
         closed = told if isinstance(told, CallClosed) else None
         return Judged(
             setup=setup,
-            number=first.number,
+            number=self._number(events),
             started_at=first.at,
             ended_at=events[-1].at,
             at=told.at,
@@ -129,15 +130,23 @@ class WatchHindsight:
             picked_up=any(event.kind == "ANSWER" and event.uniqueid != first.uniqueid for event in events),
         )
 
+    def _number(self, events: Sequence[ChannelEvent]) -> str:
+        """The caller's; none when it is withheld, which a channel may only say after its birth."""
+        first = events[0]
+        hidden = any(event.withheld for event in events if event.uniqueid == first.uniqueid)
+        return "" if hidden else first.number
+
     def _setup(self, events: Sequence[ChannelEvent], policy: Policy) -> CallSetup:
         """Some carriers write the number where only the dialplan finds it: then it is what the call went to next."""
         first = events[0]
+        number = self._number(events)
 
         def setup(dialled: str) -> CallSetup:
-            return arrival(policy, first.linkedid, number=first.number, dialled=dialled, at=first.at)
+            return arrival(policy, first.linkedid, number=number, dialled=dialled, at=first.at)
 
         found = setup(first.dialled)
-        went_to = dict.fromkeys(event.dialled for event in events if event.uniqueid == first.uniqueid)
+        own = [event for event in events if event.uniqueid == first.uniqueid]
+        went_to = dict.fromkeys((*(event.did for event in own if event.did), *(event.dialled for event in own)))
         known = next((other for other in map(setup, went_to) if other.entry is not None), found)
         return replace(found, entry=known.entry, dialled=known.dialled, is_open=known.is_open)
 
@@ -147,4 +156,6 @@ def channel_event(row: CelRow) -> ChannelEvent:
     return ChannelEvent(
         *(row.type, row.at, row.linkedid, row.uniqueid, row.channel, row.number, row.dialled),
         *(row.context, row.application, row.extra, row.peer),
+        withheld=is_withheld(row.presentation),
+        did=row.did,
     )

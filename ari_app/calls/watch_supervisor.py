@@ -23,9 +23,9 @@ from ari_app.calls.watch_state import WatchedCall, WatchRules, WatchStage
 from ari_app.clock import Clock
 from ari_app.numbering import canonical, redacted
 from ari_app.pbx.ami_link import AmiConnected, AmiDisconnected, AmiEventRefused, LinkEvent
-from ari_app.pbx.ami_messages import AmiChannel, ChannelRow, Executed
+from ari_app.pbx.ami_messages import AmiChannel, ChannelEvent, ChannelRow, DialBegan, DialEnded
 from ari_app.recovery.events import Event
-from ari_app.recovery.values import E164
+from ari_app.recovery.values import E164, NumberKind
 from ari_app.runtime.recorder import Recorder
 from ari_app.settings.watching import WatchSection
 
@@ -109,6 +109,8 @@ class WatchSupervisor:
         """Take what comes from the link. Never waits."""
         match event:
             case AmiConnected(version=version, rows=rows, restarted=restarted):
+                for row in rows:
+                    self._learn(row.channel)
                 self.connected, self.refused, self.version = True, None, version
                 log.info("asterisk_connected", version=version, channels=len(rows), restarted=restarted)
                 self._apply(self._board.resync(rows, restarted=restarted, adopt=self._is_call_under_way))
@@ -122,8 +124,11 @@ class WatchSupervisor:
             case AmiEventRefused(why=why):
                 log.warning("event_not_understood", why=why)
             case _:
-                if isinstance(event, Executed):
-                    self._number_known_late(event.channel)
+                if isinstance(event, DialBegan | DialEnded):
+                    if event.caller is not None:
+                        self._learn(event.caller)
+                elif isinstance(event, ChannelEvent):
+                    self._learn(event.channel)
                 self._apply(self._board.take(event))
 
     def _apply(self, sightings: list[Sighting]) -> None:
@@ -177,15 +182,16 @@ class WatchSupervisor:
         self._calls[call_id] = _Watched(WatchedCall(setup=setup, rules=self._rules), setup.caller)
         if setup.caller is not None:
             self._arrived(setup.caller)
+        self._learn(channel)
 
     def _setup(self, channel: AmiChannel, dialled: str) -> CallSetup:
         return arrival(
             self._recorder.policy,
             channel.uniqueid,
-            number=channel.caller_number,
+            number="" if channel.withheld else channel.caller_number,
             dialled=dialled,
             at=self._clock.now(),
-            name=name_of(channel.caller_name, channel.caller_number),
+            name=None if channel.withheld else name_of(channel.caller_name, channel.caller_number),
         )
 
     def _is_inbound(self, channel: AmiChannel) -> bool:
@@ -196,20 +202,29 @@ class WatchSupervisor:
     def _is_call_under_way(self, row: ChannelRow) -> bool:
         """The same of a channel that was found: its context is another one by now, the number that it came with is not."""
         channel = row.channel
-        if channel.is_local or channel.state not in ("Ring", "Up") or not row.dialled:
+        if channel.is_local or channel.state not in ("Ring", "Up"):
             return False
         policy = self._recorder.policy
-        return policy.entry_for(canonical(row.dialled, policy.region)) is not None
+        came_with = filter(None, (row.dialled, channel.did))
+        return any(policy.entry_for(canonical(number, policy.region)) is not None for number in came_with)
 
     def _is_outside(self, endpoint: str) -> bool:
         return not self._section.is_desk_phone(endpoint)
 
-    def _number_known_late(self, channel: AmiChannel) -> None:
-        """Some carriers write the number where only the dialplan finds it: it is what the call goes to next."""
+    def _learn(self, channel: AmiChannel) -> None:
+        """What shows only when the call is under way, as long as nothing is decided: that the caller withholds the number,
+        which a channel says a moment after its birth; and what was dialled, where only the dialplan finds it."""
         watched = self._calls.get(channel.uniqueid)
-        if watched is None or watched.call.setup.entry is not None or watched.call.verdict is not None:
+        if watched is None or watched.call.verdict is not None:
             return
-        setup = self._setup(channel, channel.exten)
-        if setup.entry is not None:
-            known = replace(watched.call.setup, entry=setup.entry, dialled=setup.dialled, is_open=setup.is_open)
-            watched.call = replace(watched.call, setup=known)
+        setup = watched.call.setup
+        if channel.withheld and watched.caller is not None:
+            self._left(watched.caller)
+            watched.caller = None
+        if channel.withheld:
+            setup = replace(setup, caller=None, kind=NumberKind.WITHHELD, caller_name=None)
+        for number in (channel.did, "" if setup.entry is not None else channel.exten):
+            found = self._setup(channel, number) if number else setup
+            if found.entry is not None and found.dialled != setup.dialled:
+                setup = replace(setup, entry=found.entry, dialled=found.dialled, is_open=found.is_open)
+        watched.call = replace(watched.call, setup=setup)

@@ -1,6 +1,7 @@
 """AMI's events as typed values: the ones that watching needs. Pure; the connection is in ``ami_link``.
 
-Header names are those of Asterisk 13 to 23 (AMI 2.x and later). A header that comes twice counts once, as its last value.
+Header names are those of Asterisk 13 to 23 (AMI 2.x and later). A header that comes twice counts once, as its last value;
+of variables (``ChanVariable``) all are kept, one a line.
 """
 
 from __future__ import annotations
@@ -13,6 +14,10 @@ from ari_app.pbx.errors import MalformedEventError
 Headers = Mapping[str, str]
 """One message. Names in lower case."""
 
+PRESENTATION = ("CALLERID(num-pres)", "CALLINGNUMPRES_SV")
+"""Whether the caller's number may be shown; FreePBX allows it for its own phones, and keeps what it was in the second."""
+DID = "FROM_DID"
+"""The number dialled, where FreePBX had to read it from To (``from-pstn-toheader``)."""
 LONGEST_VALUE = 512
 """Characters of a value that are kept: names and numbers are shorter, and a caller chooses some of them."""
 
@@ -21,7 +26,9 @@ LONGEST_VALUE = 512
 class AmiChannel:
     """A channel as an event shows it. state: Down, Ring (a call that comes in), Ringing, Up and so on.
 
-    caller_name, caller_number: untrusted. exten: where its dialplan stands, in ``context``.
+    caller_name, caller_number: untrusted; the number may be one that the caller withholds. exten: where its dialplan stands,
+    in ``context``. presentation: whether the caller lets the number be shown, in Asterisk's words, and what it was before a
+    dialplan allowed it; empty when AMI tells of neither. did: the number dialled, where the dialplan had to find it out.
     """
 
     uniqueid: str
@@ -32,6 +39,13 @@ class AmiChannel:
     exten: str
     caller_number: str
     caller_name: str
+    presentation: str = ""
+    did: str = ""
+
+    @property
+    def withheld(self) -> bool:
+        """Whether the caller's number is not to be used (RFC 3325 section 9.3)."""
+        return is_withheld(self.presentation)
 
     @property
     def technology(self) -> str:
@@ -191,6 +205,11 @@ AmiEvent = (
 )
 
 
+def is_withheld(presentation: str) -> bool:
+    """``prohib_not_screened`` and the like; other words of Asterisk's are ``allowed_…`` and ``unavailable``."""
+    return "prohib" in presentation
+
+
 def parse_event(headers: Headers) -> AmiEvent | None:
     """The event in a message; None for one that is not used here. Raises MalformedEventError that names the header."""
     name = headers.get("event", "")
@@ -224,6 +243,7 @@ def _number(headers: Headers, name: str) -> int:
 
 def _channel(headers: Headers, prefix: str = "") -> AmiChannel:
     uniqueid = _needed(headers, f"{prefix}uniqueid")
+    variables = _variables(headers.get(f"{prefix}chanvariable", ""))
     return AmiChannel(
         uniqueid=uniqueid,
         linkedid=_text(headers, f"{prefix}linkedid") or uniqueid,
@@ -233,7 +253,14 @@ def _channel(headers: Headers, prefix: str = "") -> AmiChannel:
         exten=_text(headers, f"{prefix}exten"),
         caller_number=_unknown_is_nothing(_text(headers, f"{prefix}calleridnum")),
         caller_name=_unknown_is_nothing(_text(headers, f"{prefix}calleridname")),
+        presentation=" ".join(filter(None, (variables.get(name, "") for name in PRESENTATION))),
+        did=variables.get(DID, "")[:LONGEST_VALUE],
     )
+
+
+def _variables(lines: str) -> Mapping[str, str]:
+    """What ``channelvars`` in manager.conf adds to every event of a channel: ``NAME=value``, one a line."""
+    return {name: value for name, _, value in (line.partition("=") for line in lines.split("\n"))}
 
 
 def _unknown_is_nothing(text: str) -> str:

@@ -179,9 +179,11 @@ def _responses(manager: _Manager, answer: asyncio.Future[Any]) -> list[Message]:
 
 
 def _plain(message: Message) -> Headers:
-    """Headers with lower-case names; of one that came twice the last value."""
-    return {
-        name.lower(): value[-1] if isinstance(value, list) else value
-        for name, value in message.items()
-        if isinstance(value, str | list)
-    }
+    """Headers with lower-case names; of one that came twice the last value, of variables all, one a line."""
+    headers: dict[str, str] = {}
+    for name, value in message.items():
+        if isinstance(value, list):
+            headers[name.lower()] = "\n".join(value) if name.lower().endswith("chanvariable") else value[-1]
+        elif isinstance(value, str):
+            headers[name.lower()] = value
+    return headers

@@ -22,6 +22,11 @@ class Endpoints:
         path = ("endpoints", technology, resource)
         return await self._http.read(lambda data: Endpoint.read(Fields(data)), "GET", path)
 
+    async def settings(self, name: str) -> Mapping[str, str]:
+        """What pjsip.conf says of an endpoint: ``context`` and so on. NotFoundError: there is none of that name."""
+        path = ("asterisk", "config", "dynamic", "res_pjsip", "endpoint", name)
+        return await self._http.read(lambda data: dict(read_list(data, _setting)), "GET", path)
+
     async def send_message(
         self, recipient: str, sender: str, body: str, *, variables: Mapping[str, str] | None = None
     ) -> None:
@@ -31,3 +36,7 @@ class Endpoints:
         """
         message = {"to": recipient, "from": sender, "body": body, **({"variables": variables} if variables else {})}
         await self._http.request("PUT", ("endpoints", "sendMessage"), body=message)
+
+
+def _setting(fields: Fields) -> tuple[str, str]:
+    return fields.text("attribute"), fields.text("value")

@@ -40,12 +40,13 @@ class Sipp:
     ) -> None:
         """``remote``: host:port of the PBX. ``service``: the number called, or the phone that registers. ``calls``: None
         for a phone, which serves until it is stopped. ``pause_seconds``: the scenario's pause. ``keys``: its ``[words]``,
-        such as ``caller`` (which may hold ``[call_number]``), ``lifetime``. ``audio``: PCMU samples to speak. ``secret``: the
-        password of ``service``."""
+        such as ``caller`` (which may hold ``[call_number]``), ``lifetime``; ``dialled``: what To says, where it is not
+        ``service``. ``audio``: PCMU samples to speak. ``secret``: the password of ``service``."""
         self._folder = tempfile.TemporaryDirectory(prefix="sipp-")
         text = (SCENARIOS / f"{scenario}.xml").read_text(encoding="utf-8").replace("[audio]", str(audio))
         # SIPp does not look for words inside of words, and a caller's number may end in [call_number].
         text = text.replace("[caller]", keys.pop("caller", "+13055550199"))
+        text = text.replace("[dialled]", keys.pop("dialled", service))
         script = Path(self._folder.name, "scenario.xml")
         script.write_text(text, encoding="utf-8")
         self._errors = Path(self._folder.name, "errors.log")

@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
+
 from ari_app.calls.watch_state import WatchRules
 from ari_app.calls.watch_supervisor import WatchSupervisor
 from ari_app.clock import SystemClock
@@ -23,7 +25,8 @@ from ari_app.pbx.ami_messages import (
     NewChannel,
     NewState,
 )
-from ari_app.recovery.events import Event
+from ari_app.recovery.events import CallMissed, Event
+from ari_app.recovery.values import NumberKind
 from ari_app.runtime.recorder import PolicyInForce, Recorder
 from ari_app.settings.watching import WatchSection
 from ari_app.store.db import ThreadedStore, prepare
@@ -125,6 +128,40 @@ async def test_a_number_that_only_the_dialplan_knows_is_taken_when_it_shows(tmp_
         assert (type(missed).__name__, getattr(missed, "dialled", "")) == ("CallMissed", f"+{MAIN}")
 
 
+async def test_a_number_that_the_dialplan_finds_out_is_the_one_that_was_dialled(tmp_path: Path) -> None:
+    async with shell(tmp_path) as told:
+        told.hear(READY, NewChannel(inbound(exten="account-17", context="from-pstn-toheader")))
+        told.hear(DialBegan(inbound(exten="s", context="macro-dial", did=MAIN), channel("1.1"), "101"))
+        told.hear(HungUp(inbound(exten="s", did=MAIN), 19))
+        await until(lambda: told.facts, what="the verdict")
+        missed = told.facts[0]
+        assert (type(missed).__name__, getattr(missed, "dialled", "")) == ("CallMissed", f"+{MAIN}")
+
+
+@pytest.mark.parametrize("shown_first", [True, False])
+async def test_a_number_that_the_caller_withholds_is_recorded_by_nobody(tmp_path: Path, shown_first: bool) -> None:
+    hidden = inbound(presentation="prohib_passed_screen", caller_name="ANN LEE")
+    first = inbound(presentation="allowed_not_screened", caller_name="ANN LEE") if shown_first else hidden
+    async with shell(tmp_path) as told:
+        told.hear(READY, NewChannel(first), Executed(hidden, "VoiceMail", "101@default"), HungUp(hidden, 16))
+        await until(lambda: len(told.facts) == 2, what="all facts")
+        missed = told.facts[0]
+        assert isinstance(missed, CallMissed)
+        assert (missed.kind, missed.caller, missed.caller_name) == (NumberKind.WITHHELD, None, None)
+        assert told.line == ([f"on {CALLER}", f"off {CALLER}"] if shown_first else [])
+
+
+async def test_a_number_that_freepbx_shows_to_its_own_phones_stays_withheld(tmp_path: Path) -> None:
+    allowed = inbound(presentation="allowed_not_screened prohib_passed_screen")
+    rows = (ChannelRow(allowed, MAIN, "", "Dial", "PJSIP/101", 9),)
+    async with shell(tmp_path) as told:
+        told.hear(READY, NewChannel(inbound(presentation="allowed_not_screened")))
+        told.hear(AmiDisconnected("cut", 0.1, refused=False), AmiConnected("22.10.1", rows, restarted=False))
+        told.hear(HungUp(allowed, 16))
+        await until(lambda: told.facts, what="the verdict")
+        assert getattr(told.facts[0], "kind", None) is NumberKind.WITHHELD
+
+
 async def test_calls_under_way_are_taken_up_by_the_number_they_came_with(tmp_path: Path) -> None:
     rows = (
         ChannelRow(inbound(context="macro-dial", exten="s"), MAIN, "", "Dial", "PJSIP/101", 9),
@@ -132,9 +169,12 @@ async def test_calls_under_way_are_taken_up_by_the_number_they_came_with(tmp_pat
         ChannelRow(channel("2.0", "Up", linkedid="2.0"), "102", "", "Dial", "PJSIP/102", 5),
         ChannelRow(channel("3.0", "Up", linkedid="3.0", name="Local/1@x-0;2"), MAIN, "", "Dial", "", 5),
     )
+    by_dialplan = channel("4.0", "Ring", linkedid="4.0", name="PJSIP/carrier-9", did=MAIN)
     async with shell(tmp_path) as told:
-        told.hear(AmiConnected("22.10.1", rows, restarted=False))
-        assert told.supervisor.calls == 1
+        told.hear(
+            AmiConnected("22.10.1", (*rows, ChannelRow(by_dialplan, "account", "", "Wait", "", 2)), restarted=False)
+        )
+        assert [call.setup.dialled for call in told.supervisor.under_way] == [f"+{MAIN}"] * 2
         await until(lambda: told.facts, what="the verdict")
         assert told.story() == ["CallMissed"]
 

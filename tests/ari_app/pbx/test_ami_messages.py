@@ -11,8 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ari_app.pbx.ami_messages import (
+    DID,
     HEARD,
     LONGEST_VALUE,
+    PRESENTATION,
     AmiChannel,
     BridgeEntered,
     BridgeLeft,
@@ -92,6 +94,26 @@ def test_an_event_is_what_it_says(name: str, more: dict[str, str], event: object
     assert parse_event({"event": name, **OF_CHANNEL, **more}) == event
 
 
+@pytest.mark.parametrize(
+    ("variables", "withheld", "did"),
+    [
+        ("CALLERID(num-pres)=allowed_not_screened\nCALLINGNUMPRES_SV=\nFROM_DID=", False, ""),
+        ("CALLERID(num-pres)=prohib_passed_screen\nCALLINGNUMPRES_SV=\nFROM_DID=13055550100", True, "13055550100"),
+        ("CALLERID(num-pres)=allowed_not_screened\nCALLINGNUMPRES_SV=prohib_not_screened", True, ""),
+        ("CALLERID(num-pres)=unavailable", False, ""),
+        ("X=prohib\nFROM_DID", False, ""),
+    ],
+)
+def test_a_channel_says_whether_the_number_is_withheld_and_what_the_dialplan_found_out(
+    variables: str, withheld: bool, did: str
+) -> None:
+    event = parse_event({"event": "DialBegin", **OF_CHANNEL, **OF_PEER, "chanvariable": variables})
+    assert isinstance(event, DialBegan)
+    assert event.caller is not None
+    assert (event.caller.withheld, event.caller.did) == (withheld, did)
+    assert not event.peer.presentation
+
+
 def test_a_user_event_keeps_the_words_of_the_dialplan() -> None:
     event = parse_event({"event": "UserEvent", **OF_CHANNEL, "userevent": "RingbackNotice", "key": "9"})
     assert isinstance(event, UserEvent)
@@ -129,9 +151,11 @@ def test_the_filter_that_we_hand_out_lets_everything_through_that_we_look_at() -
     filters = re.findall(r"^eventfilter = (.*)$", snippet.read_text(encoding="utf-8"), re.MULTILINE)
     for name in HEARD - {"newexten", "status"}:  # those by their application, and on request
         assert any(re.search(one, f"Event: {name}\r\n", re.IGNORECASE) for one in filters), name
-    for application in ("Dial", "RetryDial", "Queue", "FollowMe", "VoiceMail"):
+    for application in ("Dial", "RetryDial", "Queue", "FollowMe", "VoiceMail", "Read"):
         newexten = f"Event: Newexten\r\nApplication: {application}\r\n"
         assert any(re.search(one, newexten) for one in filters), application
+    [named] = re.findall(r"^channelvars = (.*)$", snippet.read_text(encoding="utf-8"), re.MULTILINE)
+    assert named.split(",") == [*PRESENTATION, DID]
     assert not any(re.search(one, "Event: VarSet\r\nVariable: X\r\n") for one in filters)
 
 

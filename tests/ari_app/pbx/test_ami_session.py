@@ -138,6 +138,14 @@ async def test_a_header_that_comes_twice_counts_as_its_last_value() -> None:
         assert heard[0]["key"] == "2"
 
 
+async def test_of_a_channel_s_variables_all_are_kept() -> None:
+    async with AmiServer() as server, logged_in(server) as (_, heard):
+        variables = "ChanVariable: CALLERID(num-pres)=prohib_not_screened\r\nChanVariable: FROM_DID=\r\n"
+        server.say(f"Event: Newstate\r\nUniqueid: 1.1\r\n{variables}\r\n")
+        await until(lambda: heard, what="the event")
+        assert heard[0]["chanvariable"] == "CALLERID(num-pres)=prohib_not_screened\nFROM_DID="
+
+
 async def test_nothing_of_a_call_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     async with AmiServer() as server, logged_in(server) as (session, heard):

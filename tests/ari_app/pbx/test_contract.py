@@ -64,6 +64,7 @@ async def _use_everything(ari: Ari) -> None:
     texts = {"A": "b"}
     for act in (
         ari.channels.list(),
+        ari.endpoints.settings("carrier"),
         ari.channels.get("c"),
         ari.channels.originate(
             "PJSIP/1",

@@ -9,7 +9,7 @@ import pytest
 from ari_app.calls.hindsight import ChannelEvent
 from ari_app.calls.judging import channel_event
 from ari_app.pbx.ledger import read_cel
-from ari_app.recovery.values import Verdict
+from ari_app.recovery.values import NumberKind, Verdict
 from tests.e2e.watch.foreign import ForeignPbx, foreign_pbx
 from tests.support.waiting import until_sync
 
@@ -30,13 +30,21 @@ def pbx(shared_foreign_pbx: ForeignPbx) -> Iterator[ForeignPbx]:
     assert judged_afterwards(shared_foreign_pbx) == judged_at_once(shared_foreign_pbx)
 
 
-def judged_at_once(pbx: ForeignPbx) -> dict[str, Verdict]:
-    """The verdicts of the test, by call; without those of calls that ended unseen."""
+Outcome = tuple[Verdict, NumberKind, str | None, str]
+"""A verdict, the caller's kind and number, and the number dialled."""
+
+
+def judged_at_once(pbx: ForeignPbx) -> dict[str, Outcome]:
+    """What was told in the test, by call; without calls that ended unseen."""
     told = [event for seen in pbx.watched_by for event in seen.verdicts()]
-    return {event.call_id: event.verdict for event in told if event.verdict is not Verdict.UNKNOWN}
+    return {
+        event.call_id: (event.verdict, event.kind, event.caller, event.dialled)
+        for event in told
+        if event.verdict is not Verdict.UNKNOWN
+    }
 
 
-def judged_afterwards(pbx: ForeignPbx) -> dict[str, Verdict]:
+def judged_afterwards(pbx: ForeignPbx) -> dict[str, Outcome]:
     """What the event log has to say of the same calls."""
     calls: dict[str, list[ChannelEvent]] = {}
     offset, more = 0, pbx.cel.exists()
@@ -46,10 +54,10 @@ def judged_afterwards(pbx: ForeignPbx) -> dict[str, Verdict]:
         offset, more = page.offset, page.more
         for row in page.rows:
             calls.setdefault(row.linkedid, []).append(channel_event(row))
-    found: dict[str, Verdict] = {}
+    found: dict[str, Outcome] = {}
     for call_id in judged_at_once(pbx):
         for seen in pbx.watched_by:
             judged = seen.hindsight.judge(calls.get(call_id, []), seen.policy) if call_id in calls else None
             if judged is not None:
-                found[call_id] = judged.verdict
+                found[call_id] = (judged.verdict, judged.setup.kind, judged.setup.caller, judged.setup.dialled)
     return found

@@ -32,9 +32,20 @@ PHONES = ("101", "102", "103")
 SECRET = "a-secret-of-the-tests"
 PLAIN, FREEPBX = "127.0.0.2", "127.0.0.3"
 """The carrier's addresses: calls from the first enter the plain dialplan, from the second the FreePBX-shaped one."""
+FREEPBX_ACCOUNT = "127.0.0.4"
+"""The same, of a carrier that names the number dialled in To, and the account in the request."""
 MODULES = (
     *("app_queue", "app_stack", "app_voicemail", "app_userevent", "app_read", "res_musiconhold", "bridge_holding"),
-    *("bridge_builtin_features", "pbx_config", "func_cut", "func_db", "func_global", "func_timeout", "app_verbose"),
+    *(
+        "bridge_builtin_features",
+        "pbx_config",
+        "func_cut",
+        "func_db",
+        "func_import",
+        "func_global",
+        "func_timeout",
+        "app_verbose",
+    ),
     *(
         "app_cdr",
         "res_pjsip_mwi",
@@ -84,6 +95,7 @@ class ForeignPbx:
             "phones": "\n".join(_phone(number) for number in PHONES),
             "manager": _snippet("manager_custom.conf") if attach else "",
             "ari": _snippet("ari_additional_custom.conf") if attach else "",
+            "queues": _snippet("queues_custom.conf") if attach else "",
             "attach": _snippet("extensions_custom.conf").replace("custom/", f"{self.sounds}/") if attach else "",
         }
         self.folders.etc.mkdir(parents=True, exist_ok=True)

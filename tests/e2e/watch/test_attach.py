@@ -26,6 +26,7 @@ pbx:
   manager: {{secret: {{env: RINGBACK_TEST_AMI}}}}
   ari: {{secret: {{env: RINGBACK_TEST_AMI}}}}
   watch: {{cel: {cel}}}
+trunks: {{carrier: {{host: 127.0.0.2, match: [127.0.0.2], qualify: false}}}}
 """
 WITHOUT_ARI = """\
 pbx: {{mode: watch, ami: {{port: {ami}}}, manager: {{secret: {{env: RINGBACK_TEST_AMI}}}}}}
@@ -67,7 +68,10 @@ async def test_a_prepared_pbx_passes_and_a_test_call_is_seen(pbx: ForeignPbx, tm
         "inbound contexts": "ok",
         "test context": "ok",
         "ARI": "ok",
+        "trunk carrier": "ok",
         "test call": "ok",
+        "withheld numbers": "ok",
+        "queues": "ok",
         "event log": "ok",
     }
     assert "the test call stands in" in findings["event log"]["found"]
@@ -81,6 +85,47 @@ async def test_an_event_log_that_is_not_written_or_cannot_be_read_is_a_failure(p
     code, findings = await attach(pbx, tmp_path, WITH_ARI.replace("{cel}", str(tmp_path)))
     assert (code, findings["event log"]["grade"]) == (2, "failure")
     assert "setfacl" in findings["event log"]["mend"]
+
+
+async def test_a_pbx_on_which_calls_would_be_judged_wrongly_does_not_pass(pbx: ForeignPbx, tmp_path: Path) -> None:
+    manager = pbx.folders.etc / "manager.conf"
+    before = manager.read_text(encoding="utf-8")
+    old = before.replace("channelvars =", "channelvars = SOMETHING_ELSE ;").replace(
+        "dialplan,agent,user", "dialplan,user"
+    )
+    assert old.count("agent,") < before.count("agent,")
+    manager.write_text(old, encoding="utf-8")
+    elsewhere = WITH_ARI.replace("cel: {cel}", "cel: {cel}, contexts: [from-pstn*]")
+    try:
+        pbx.process.cli("manager reload")
+        code, findings = await attach(pbx, tmp_path, elsewhere)
+    finally:
+        manager.write_text(before, encoding="utf-8")
+        pbx.process.cli("manager reload")
+    assert code == 2
+    assert findings["inbound contexts"]["grade"] == "ok", "some context fits"
+    assert findings["trunk carrier"]["grade"] == "failure"
+    assert "[from-trunk]" in findings["trunk carrier"]["found"]
+    assert findings["withheld numbers"]["grade"] == "failure"
+    assert "channelvars" in findings["withheld numbers"]["mend"]
+    assert findings["queues"]["grade"] == "warning"
+    assert "read = agent" in findings["queues"]["mend"]
+    _, findings = await attach(pbx, tmp_path, WITH_ARI.replace("trunks: {{carrier:", "trunks: {{nobody:"))
+    assert "no endpoint 'nobody'" in findings["trunk nobody"]["found"]
+
+
+async def test_an_event_log_of_before_does_not_tell_who_withholds_the_number(pbx: ForeignPbx, tmp_path: Path) -> None:
+    custom = pbx.folders.etc / "cel_custom.conf"
+    before = custom.read_text(encoding="utf-8")
+    custom.write_text(before.partition(",${CSV_QUOTE(${IMPORT(")[0] + "\n", encoding="utf-8")
+    try:
+        pbx.process.cli("module reload cel_custom.so")
+        code, findings = await attach(pbx, tmp_path, WITH_ARI)
+    finally:
+        custom.write_text(before, encoding="utf-8")
+        pbx.process.cli("module reload cel_custom.so")
+    assert (code, findings["event log"]["grade"]) == (2, "failure")
+    assert "withholds" in findings["event log"]["found"]
 
 
 async def test_a_phone_rings_only_when_it_is_asked_for(pbx: ForeignPbx, tmp_path: Path) -> None:
