@@ -21,6 +21,7 @@ from ari_app.calls.watch_events import (
     CallerVanished,
     CallSeen,
     Joined,
+    KeyAsked,
     LegStarted,
     MailboxEntered,
     MessageLeft,
@@ -32,7 +33,7 @@ from ari_app.calls.watch_events import (
     Unqueued,
     WatchEvent,
 )
-from ari_app.calls.watch_words import CAUSES, MAILBOX, NOBODY, QUEUE, TRYING, heard_by
+from ari_app.calls.watch_words import ASKING, CAUSES, FOLLOWME, MAILBOX, NOBODY, QUEUE, TRYING, heard_by
 from ari_app.pbx.ami_messages import (
     AmiChannel,
     AmiEvent,
@@ -292,7 +293,11 @@ class WatchBoard:
     def _executed(self, channel: _Channel, application: str, data: str) -> Iterator[Sighting]:
         word = application.lower()
         if word in TRYING:
-            yield from self._told(channel, PhonesTried)
+            asking = {"asking": True} if word == FOLLOWME else {}
+            yield from self._told(channel, PhonesTried, **asking)
+        elif word == ASKING:
+            if channel.started:
+                yield from self._told(channel, KeyAsked, leg=channel.seen.uniqueid)
         elif word in MAILBOX:
             yield from self._told(channel, MailboxEntered, mailbox=_mailbox(data))
 
@@ -357,7 +362,8 @@ class WatchBoard:
         for uniqueid in [known for known in self._channels if known not in there]:
             found += self._missing(uniqueid)
         halves: dict[str, str] = {}
-        for row in sorted(there.values(), key=lambda row: -row.seconds):
+        # Asterisk lists them in no order: first those that others hang on, for a leg may be as old as its caller.
+        for row in sorted(there.values(), key=lambda row: (row.channel.uniqueid != row.channel.linkedid, -row.seconds)):
             found += self._present(row, adopt)
             if row.channel.is_local:
                 halves[row.channel.name] = row.channel.uniqueid

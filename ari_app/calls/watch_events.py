@@ -17,7 +17,12 @@ class CallSeen(Moment):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PhonesTried(Moment):
-    """The dialplan runs Dial, FollowMe or Queue for this call, whether or not a leg comes of it."""
+    """The dialplan runs Dial, FollowMe or Queue for this call, whether or not a leg comes of it.
+
+    asking: FollowMe, which has whoever answers press a key, in an application that shows nothing of it.
+    """
+
+    asking: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +36,13 @@ class LegStarted(Moment):
     leg: str
     phone: str | None
     outside: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyAsked(Moment):
+    """Whoever answered this leg is asked to press a key before the caller is let through."""
+
+    leg: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +118,7 @@ WatchEvent = (
     | LegRinging
     | LegAnswered
     | LegEnded
+    | KeyAsked
     | Joined
     | Queued
     | Unqueued

@@ -15,7 +15,7 @@ would have given. What CEL does not hold is filled in so:
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 
@@ -27,6 +27,7 @@ from ari_app.calls.watch_events import (
     CallerVanished,
     CallSeen,
     Joined,
+    KeyAsked,
     LegStarted,
     MailboxEntered,
     PhonesTried,
@@ -36,7 +37,7 @@ from ari_app.calls.watch_events import (
 )
 from ari_app.calls.watch_machine import step
 from ari_app.calls.watch_state import WatchedCall, WatchRules, WatchStage
-from ari_app.calls.watch_words import CAUSES, MAILBOX, NOBODY, QUEUE, TRYING, heard_by
+from ari_app.calls.watch_words import ASKING, CAUSES, FOLLOWME, MAILBOX, NOBODY, QUEUE, TRYING, heard_by
 from ari_app.recovery.events import Event
 
 REACHED_SECONDS = 1.0
@@ -79,7 +80,8 @@ class _Retelling:
     def __init__(self, events: Sequence[ChannelEvent], call: WatchedCall, is_outside: Callable[[str], bool]) -> None:
         self._events = events
         self._first = events[0]
-        self._call = call
+        # There is nothing else that would tell it later.
+        self._call = replace(call, rules=replace(call.rules, told_later=False))
         self._is_outside = is_outside
         self._channels: dict[str, _Channel] = {}
         self._joined: set[str] = set()
@@ -173,9 +175,11 @@ class _Retelling:
         if before == QUEUE and not self._hangs_up_next(event):
             self._tell(Unqueued, event.at)
         if word in TRYING:
-            self._tell(PhonesTried, event.at)
+            self._tell(PhonesTried, event.at, asking=word == FOLLOWME)
         if word == QUEUE and self._stays(event):
             self._tell(Queued, event.at)
+        elif word == ASKING and self._is_leg(event.uniqueid):
+            self._tell(KeyAsked, event.at, leg=event.uniqueid)
         elif word in MAILBOX:
             self._tell(MailboxEntered, event.at, mailbox="")
 

@@ -13,8 +13,8 @@ the inline machine, and one for a call:
    say what it is worth.
 4. A mailbox, or our notice, that answers ends the hope: missed, for the reason that is known by then. When no leg is called
    any more the dialplan may still go on to others, for as long as a first ring may take.
-5. What was not seen is not guessed: a call that vanished while we were blind is unknown, or left to be judged from the PBX's
-   event log where there is one. Unless Asterisk itself went: then it ended as it was last seen.
+5. What was not seen is not guessed: a call that vanished while we were blind is left to be judged from the PBX's event log
+   where there is one. Where there is none it is unknown; unless Asterisk itself went: then it ended as it was last seen.
 6. Total: events that mean nothing in a stage change nothing.
 """
 
@@ -31,6 +31,7 @@ from ari_app.calls.watch_events import (
     CallerVanished,
     CallSeen,
     Joined,
+    KeyAsked,
     LegStarted,
     MailboxEntered,
     MessageLeft,
@@ -73,8 +74,9 @@ def step(call: WatchedCall, event: WatchEvent) -> WatchStep:
             _seen(draft, for_seconds)
         case _ if call.stage is WatchStage.NEW:
             pass
-        case PhonesTried():
+        case PhonesTried(asking=asking):
             draft.tried()
+            draft.call = replace(draft.call, asking=draft.call.asking or asking)
         case LegStarted():
             _leg_started(draft, event)
         case LegRinging(leg=leg):
@@ -83,6 +85,8 @@ def step(call: WatchedCall, event: WatchEvent) -> WatchStep:
             _leg_answered(draft, leg)
         case LegEnded(leg=leg, end=end):
             _leg_ended(draft, leg, end)
+        case KeyAsked(leg=leg):
+            _key_asked(draft, leg)
         case Joined():
             _joined(draft, event)
         case Queued():
@@ -155,11 +159,25 @@ def _leg_ended(draft: WatchDraft, leg_id: str, end: LegEnd) -> None:
             draft.enter(WatchStage.DIALPLAN)
 
 
+def _key_asked(draft: WatchDraft, leg_id: str) -> None:
+    leg = draft.call.leg(leg_id)
+    if leg is not None:
+        draft.put(replace(leg, asked=True))
+
+
+def _confirmed(draft: WatchDraft, leg_id: str) -> bool:
+    """Whether somebody pressed a key to hear the caller. That a leg was up for a while shows it only of FollowMe, and only
+    where we looked on: Dial and Queue may have announced the call to a voicemail meanwhile."""
+    call, leg = draft.call, draft.call.leg(leg_id)
+    if leg is None or leg.asked:
+        return leg is not None
+    up = leg.state is LegState.ANSWERED and draft.now - leg.since >= CONFIRMED_SECONDS
+    return call.asking and call.blind_since is None and up
+
+
 def _joined(draft: WatchDraft, event: Joined) -> None:
     call = draft.call
-    leg = call.leg(event.leg)
-    up_since = leg.since if leg is not None and leg.state is LegState.ANSWERED else draft.now
-    asked = draft.now - up_since >= CONFIRMED_SECONDS
+    asked = _confirmed(draft, event.leg)
     if call.joined_at is None:
         # An answer that came unseen may be as old as our blindness: a long talk must not pass for one that was cut off.
         answered_at = draft.now if call.blind_since is None else call.blind_since
@@ -217,7 +235,7 @@ def _deadline_passed(draft: WatchDraft) -> None:
         return
     if draft.call.stage is WatchStage.CONNECTED:
         assert draft.call.joined_to is not None
-        draft.reached(draft.call.joined_to)  # no voicemail lets anybody talk that long
+        draft.reached(draft.call.joined_to)  # few leave a voicemail a message of that length
     else:
         draft.missed(on_line=True)
 
@@ -263,10 +281,12 @@ def _vanished(draft: WatchDraft, *, restarted: bool) -> None:
         draft.left()
     elif call.setup.entry is None:
         draft.verdict(Verdict.UNROUTED, on_line=False)
-    elif call.stage is WatchStage.CONNECTED and (call.person or restarted):
+    elif call.stage is WatchStage.CONNECTED and call.person:
         _talk_over(draft, seen_last)
-    elif restarted:
-        draft.verdict(_gave_up(draft), on_line=False)
-    elif not call.rules.told_later:
-        draft.verdict(Verdict.UNKNOWN, on_line=False)
+    elif call.rules.told_later:
+        pass  # also of a restart: we may have been blind for a while before it
+    elif call.stage is WatchStage.CONNECTED and restarted:
+        _talk_over(draft, seen_last)
+    else:
+        draft.verdict(_gave_up(draft) if restarted else Verdict.UNKNOWN, on_line=False)
     draft.enter(WatchStage.ENDED)

@@ -12,7 +12,7 @@ from ari_app.recovery.policy import Forwarded
 from ari_app.recovery.values import Verdict
 
 CONFIRMED_SECONDS = 1.0
-"""A leg that is up this long before the caller hears it was asked something first: somebody pressed a key."""
+"""A leg that FollowMe called and that is up this long before the caller hears it was asked first: somebody pressed a key."""
 
 
 class WatchStage(StrEnum):
@@ -41,7 +41,7 @@ class WatchRules:
 
     queue_rings: bool = False
     forwarded: Forwarded = Forwarded.TALK
-    talk_seconds: float = 30.0
+    talk_seconds: float = 90.0
     text_sha256: str = ""
     audio_sha256: str = ""
     told_later: bool = False
@@ -49,7 +49,7 @@ class WatchRules:
 
 @dataclass(frozen=True, slots=True)
 class WatchedLeg:
-    """One leg. since: when its state began. rang: it ever rang."""
+    """One leg. since: when its state began. rang: it ever rang. asked: to press a key before the caller is let through."""
 
     leg: str
     phone: str | None
@@ -57,6 +57,7 @@ class WatchedLeg:
     since: float
     state: LegState = LegState.CALLING
     rang: bool = False
+    asked: bool = False
     end: LegEnd | None = None
 
 
@@ -65,8 +66,9 @@ class WatchedCall:
     """The state. All times are monotonic seconds.
 
     seen_at: the call came in. tried_at: the first phone was tried. ring_started: the first phone rang, or the caller began
-    to wait in a queue. quiet_since: no leg is being called any more. joined_at, joined_to: since when and to whom the caller
-    talked first. person: that was a person. blind_since: nothing has been seen since then. mailbox: the one entered, if any.
+    to wait in a queue. asking: FollowMe tries phones. quiet_since: no leg is being called any more. joined_at, joined_to: since
+    when and to whom the caller talked first. person: that was a person. blind_since: nothing has been seen since then.
+    mailbox: the one entered, if any.
     """
 
     setup: CallSetup
@@ -77,6 +79,7 @@ class WatchedCall:
     tried_at: float | None = None
     ring_started: float | None = None
     quiet_since: float = 0.0
+    asking: bool = False
     joined_at: float | None = None
     joined_to: str | None = None
     person: bool = False
@@ -100,8 +103,8 @@ class WatchedCall:
         return self.ring_started is not None
 
     def ring_time(self, now: float) -> float:
-        """Seconds from the first ring to ``now``, or to when we went blind; 0 when nothing rang."""
-        end = now if self.blind_since is None else min(now, self.blind_since)
+        """Seconds from the first ring to ``now``, or to when somebody took the call or we went blind; 0 when nothing rang."""
+        end = min([now, *(at for at in (self.blind_since, self.joined_at) if at is not None)])
         return 0.0 if self.ring_started is None else max(0.0, end - self.ring_started)
 
     def rings(self, now: float) -> int:
@@ -132,7 +135,7 @@ class WatchedCall:
         if self.verdict is not None or setup.entry is None:
             return None
         if self.tried_at is None:
-            return self.seen_at + setup.first_ring_seconds if self.closed else None
+            return None  # a menu, an announcement: it may lead on to somebody, also after hours
         due = [end for end in (self._ring_end(),) if end is not None]
         if not self.live_legs:
             due.append(max(self.quiet_since, self.tried_at) + setup.first_ring_seconds)

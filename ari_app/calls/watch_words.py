@@ -13,6 +13,10 @@ NOBODY = {
 """Channel technologies that are no phone."""
 TRYING = {"dial", "queue", "followme", "retrydial"}
 """Applications that call phones, in lower case."""
+FOLLOWME = "followme"
+"""Of these, the one that has whoever answers press a key, without an application of its own on the leg."""
+ASKING = "read"
+"""The application that waits for a key. On a leg that is up and not yet joined: Confirm Calls, or what U() of Dial runs."""
 MAILBOX = {"voicemail", "minivmrecord"}
 QUEUE = "queue"
 CAUSES = {17: LegEnd.BUSY, 21: LegEnd.REJECTED, 26: LegEnd.CANCELLED}

@@ -24,7 +24,10 @@ class WatchSection(Section):
     """What to look for on the PBX."""
 
     contexts: tuple[ContextPattern, ...] = Field(
-        default=("from-trunk*", "from-pstn*", "from-did-direct*", "from-dahdi*", "from-external*", "inbound*"),
+        default=(
+            *("from-trunk*", "from-pstn*", "from-did-direct*", "from-dahdi*", "from-analog", "from-digital"),
+            *("from-external*", "inbound*"),
+        ),
         min_length=1,
     )
     """Contexts that carriers' calls enter: those of the trunks in pjsip.conf."""
@@ -39,7 +42,8 @@ class WatchSection(Section):
     """true: a caller in a queue is missed after ``rings``; false: when the queue gives up, or the caller does."""
     forwarded: Forwarded = Forwarded.TALK
     """An answer on a mobile: ``trust`` it, trust it after some ``talk``, or ``distrust`` it unless a key was asked for."""
-    forwarded_talk: Duration = Field(default=30.0, ge=1, le=600)
+    forwarded_talk: Duration = Field(default=90.0, ge=1, le=600)
+    """Longer than a mobile's greeting and most of the messages that are left after it."""
 
     def is_inbound(self, context: str) -> bool:
         """Whether carriers' calls enter here."""

@@ -233,12 +233,20 @@ def test_a_phone_in_another_bridge_is_not_heard() -> None:
     [
         ("Dial", "PJSIP/101,20", "phones_tried"),
         ("Queue", "sales", "phones_tried"),
+        ("FollowMe", "ana", "phones_tried True"),
+        ("Read", "CHOICE,menu", ""),
         ("VoiceMail", "101@default&102@default,us", "mailbox_entered 101@default"),
         ("Playback", "hello", ""),
     ],
 )
 def test_what_an_application_means(application: str, data: str, said: str) -> None:
     assert Board(NewChannel(INBOUND)).hear(Executed(INBOUND, application, data)) == said
+
+
+def test_a_leg_that_is_asked_for_a_key_is_told_of_and_a_caller_in_a_menu_is_not() -> None:
+    board = Board(NewChannel(INBOUND), DialBegan(INBOUND, MOBILE, "+13055550177@carrier"), NewState(up(MOBILE)))
+    assert board.hear(Executed(up(MOBILE), "Read", "ACCEPT,press-1,1")) == "key_asked 1.2"
+    assert board.hear(Executed(INBOUND, "Read", "CHOICE,menu")) == ""
 
 
 def test_queues_and_mailboxes_are_the_callers() -> None:
@@ -347,6 +355,13 @@ def test_a_call_that_is_under_way_is_taken_up_with_all_that_can_be_seen_of_it() 
     assert said.startswith("call_seen 30.0 · phones_tried · queued · ")
     assert said.endswith("joined 1.1 101 False · sight_regained")
     assert board.said[0].dialled == "13055550100"
+
+
+def test_a_leg_that_is_listed_before_its_caller_is_the_caller_s_all_the_same() -> None:
+    said = Board().resync(
+        row(in_state(DESK, "Ringing"), seconds=0), row(INBOUND, dialled="13055550100", application="Dial", seconds=0)
+    )
+    assert said == "call_seen 0.0 · phones_tried · leg_started 1.1 101 False · leg_ringing 1.1 · sight_regained"
 
 
 def test_a_queue_is_left_only_by_whoever_waits_in_it() -> None:

@@ -19,7 +19,7 @@ from ari_app.calls.judging import Judged, WatchHindsight, channel_event
 from ari_app.calls.watch_state import WatchRules
 from ari_app.pbx.ledger import read_cel
 from ari_app.recovery.policy import Forwarded, Policy
-from ari_app.recovery.values import Verdict
+from ari_app.recovery.values import NumberKind, Verdict
 from ari_app.settings.loading import load
 from ari_app.settings.watching import WatchSection
 from tests.e2e.watch.watching import SETTINGS
@@ -68,11 +68,11 @@ def without_applications(events: Sequence[ChannelEvent]) -> list[ChannelEvent]:
         (QUEUE_GAVE_UP, Verdict.NO_ANSWER, 5, None),
         (EMPTY_QUEUE, Verdict.UNREACHABLE, 0, None),
         (FOLLOWED_LATE, Verdict.NO_ANSWER, 3, "carrier"),
-        (AGENT, Verdict.ANSWERED, 1, "101"),
+        (AGENT, Verdict.ANSWERED, 0, "101"),
         (MAILBOX, Verdict.NO_ANSWER, 3, None),
         (CLOSED, Verdict.AFTER_HOURS, 0, None),
-        (MOBILE_FAILED, Verdict.NO_ANSWER, 1, None),
-        (MOBILE, Verdict.ANSWERED, 2, "fpbx-carrier"),
+        (MOBILE_FAILED, Verdict.NO_ANSWER, 0, None),
+        (MOBILE, Verdict.ANSWERED, 1, "fpbx-carrier"),
         (LOCAL_PICKED_UP, Verdict.ANSWERED, 0, "102"),
         (LOCAL_BUSY, Verdict.BUSY, 0, None),
         (UNLISTED, Verdict.UNROUTED, 0, None),
@@ -160,8 +160,17 @@ def test_an_answer_on_a_mobile_is_worth_what_the_settings_say(
     at_once = [
         replace(event, at=answered.at) if event.kind == "ANSWER" and event.uniqueid == answered.uniqueid else event
         for event in calls[MOBILE]
+        if event.application != "Read"
     ]
     assert judged(at_once, policy, forwarded=forwarded).verdict is verdict
+
+
+def test_a_mobile_that_was_up_for_a_while_was_not_asked_for_a_key_by_that(
+    calls: list[list[ChannelEvent]], policy: Policy
+) -> None:
+    assert judged(calls[MOBILE], policy, forwarded=Forwarded.DISTRUST).verdict is Verdict.ANSWERED
+    announced = [event for event in calls[MOBILE] if event.application != "Read"]
+    assert judged(announced, policy, forwarded=Forwarded.DISTRUST).verdict is Verdict.NO_ANSWER
 
 
 def is_caller(event: ChannelEvent) -> bool:
@@ -174,19 +183,38 @@ def test_a_long_talk_on_a_mobile_was_with_a_person_by_the_clock_alone(
     answered = next(
         e for e in calls[MOBILE] if e.kind == "BRIDGE_ENTER" and "fpbx-carrier" in e.channel and not is_caller(e)
     )
-    longer = timedelta(seconds=45)
+    longer = timedelta(seconds=95)
     late = [
         replace(event, at=event.at + longer if event.at > answered.at + timedelta(seconds=0.1) else event.at)
         for event in calls[MOBILE]
     ]
     call = judged(late, policy, forwarded=Forwarded.TALK)
     assert call.verdict is Verdict.ANSWERED
-    assert call.talk_seconds > 45
+    assert call.talk_seconds > 95
 
 
 def test_a_number_that_only_the_dialplan_knows_is_found(calls: list[list[ChannelEvent]], policy: Policy) -> None:
     first, *rest = calls[GAVE_UP]
     assert judged([replace(first, dialled="s"), *rest], policy).setup.dialled == "+13055550201"
+
+
+def test_what_the_dialplan_found_out_is_what_was_dialled_though_the_carrier_named_another_number(
+    calls: list[list[ChannelEvent]], policy: Policy
+) -> None:
+    first, *rest = calls[GAVE_UP]
+    own = [replace(event, did="13055550202") if event.uniqueid == first.uniqueid else event for event in rest]
+    call = judged([replace(first, dialled="13055550208"), *own], policy)
+    assert call.setup.dialled == "+13055550202"
+    assert call.setup.is_open
+
+
+def test_a_number_that_the_caller_withholds_is_not_used(calls: list[list[ChannelEvent]], policy: Policy) -> None:
+    first, *rest = calls[GAVE_UP]
+    own = next(index for index, event in enumerate(rest) if event.uniqueid == first.uniqueid)
+    call = judged([first, *rest[:own], replace(rest[own], withheld=True), *rest[own + 1 :]], policy)
+    assert (call.setup.kind, call.setup.caller, call.number) == (NumberKind.WITHHELD, None, "")
+    of_a_phone = [replace(event, withheld=event.uniqueid != first.uniqueid) for event in rest]
+    assert judged([first, *of_a_phone], policy).setup.caller == "+13055550123"
 
 
 @pytest.mark.parametrize(

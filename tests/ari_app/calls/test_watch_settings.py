@@ -70,6 +70,8 @@ def test_what_the_pbx_decides_by_itself_is_warned_of(tmp_path: Path) -> None:
         ("from-trunk-pjsip-main", True),
         ("from-pstn", True),
         ("from-pstn-toheader", True),
+        ("from-analog", True),
+        ("from-digital", True),
         ("from-internal", False),
         ("ringback-check", False),
     ],

@@ -129,6 +129,7 @@ def early(call: Watched) -> tuple[Event, ...]:
 EVENTS: dict[str, Happen] = {
     "call_seen": lambda call: call.arrives(),
     "phones_tried": lambda call: call.tried(),
+    "phones_tried, FollowMe": lambda call: call.tried(asking=True),
     "leg_started": lambda call: call.starts("another", "102"),
     "leg_started, again": lambda call: call.starts("leg"),
     "leg_started, a Local": lambda call: call.starts("local", None),
@@ -138,6 +139,8 @@ EVENTS: dict[str, Happen] = {
     "leg_answered, unknown": lambda call: call.up("unknown"),
     **{f"leg_ended {end}": leg_ended(end) for end in LegEnd},
     "leg_ended, unknown": lambda call: call.ends("unknown"),
+    "key_asked": lambda call: call.asked("leg"),
+    "key_asked, unknown": lambda call: call.asked("unknown"),
     "joined": lambda call: call.joins("leg"),
     "joined, by a pick-up": lambda call: call.joins("another", "102"),
     "joined, a mobile": lambda call: call.joins("another", MOBILE, outside=True),
@@ -164,6 +167,7 @@ CHANGES_NOTHING: dict[str, frozenset[str]] = {
     "call_seen": ALL - {"new"},
     # whoever has been tried has been tried
     "phones_tried": ALL - {"dialplan"},
+    "phones_tried, FollowMe": NOT_THERE,
     "leg_started": NOT_THERE,
     "leg_started, again": ALL - {"dialplan"},
     "leg_started, a Local": NOT_THERE,
@@ -174,6 +178,8 @@ CHANGES_NOTHING: dict[str, frozenset[str]] = {
     "leg_answered, unknown": ALL,
     **dict.fromkeys([f"leg_ended {end}" for end in LegEnd], NO_LEG),
     "leg_ended, unknown": ALL,
+    "key_asked": frozenset({"new", "dialplan", "ended"}),
+    "key_asked, unknown": ALL,
     # told twice, or not seen
     "joined": NOT_THERE | {"talking"},
     "joined, by a pick-up": NOT_THERE | {"talking"},

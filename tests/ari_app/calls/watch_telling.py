@@ -12,6 +12,7 @@ from ari_app.calls.watch_events import (
     CallerVanished,
     CallSeen,
     Joined,
+    KeyAsked,
     LegStarted,
     MailboxEntered,
     MessageLeft,
@@ -76,8 +77,11 @@ class Watched:
     def arrives(self, for_seconds: float = 0.0) -> tuple[Event, ...]:
         return self.take(CallSeen(now=self.now, at=self.at, for_seconds=for_seconds))
 
-    def tried(self) -> tuple[Event, ...]:
-        return self.take(PhonesTried(now=self.now, at=self.at))
+    def tried(self, *, asking: bool = False) -> tuple[Event, ...]:
+        return self.take(PhonesTried(now=self.now, at=self.at, asking=asking))
+
+    def asked(self, leg: str) -> tuple[Event, ...]:
+        return self.take(KeyAsked(now=self.now, at=self.at, leg=leg))
 
     def starts(self, leg: str, phone: str | None = "101", *, outside: bool = False) -> tuple[Event, ...]:
         return self.take(LegStarted(now=self.now, at=self.at, leg=leg, phone=phone, outside=outside))

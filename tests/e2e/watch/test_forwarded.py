@@ -17,10 +17,12 @@ from tests.e2e.watch.watching import watching
 pytestmark = pytest.mark.e2e
 
 MOBILE = "+13055550177"
+ANNOUNCED = "13055550212"
+"""The plain PBX's: the mobile hears an announcement before it hears the caller."""
 FORWARDED = [pytest.param(PLAIN, "13055550205", id="plain"), pytest.param(FREEPBX, "13055550304", id="freepbx")]
 
 
-@pytest.mark.parametrize(("ip", "number"), FORWARDED)
+@pytest.mark.parametrize(("ip", "number"), [pytest.param(PLAIN, ANNOUNCED, id="announced"), FORWARDED[1]])
 async def test_a_mobile_that_answers_for_a_moment_may_have_been_its_voicemail(
     pbx: ForeignPbx, tmp_path: Path, ip: str, number: str
 ) -> None:
