@@ -9,7 +9,6 @@ import pytest
 from tests.e2e.brokerage import MAIN, UNLISTED, Brokerage
 from tests.e2e.hearing import heard_whole
 from tests.e2e.scenes import quiet
-from tests.support.sipp import Sipp
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
 
@@ -20,12 +19,10 @@ MOBILE_OF_AN_AGENT = "+13055550181"
 @pytest.mark.parametrize(
     ("shown", "kind", "rule"),
     [
-        ("anonymous", "withheld", "ELG-04"),
         ("Restricted", "withheld", "ELG-04"),
         ("+1305555", "malformed", "ELG-04"),
         ("12345", "malformed", "ELG-04"),
         (MOBILE_OF_AN_AGENT, "internal", "ELG-01"),
-        ("102", "internal", "ELG-01"),
         (BLOCKED, "ordinary", "ELG-02"),
     ],
 )
@@ -56,19 +53,6 @@ async def test_such_a_caller_hears_an_apology_and_not_the_notice_which_would_not
     assert await heard_whole(recorded, brokerage.sounds / "missed_call_plain.wav") > 0.85
     assert await heard_whole(recorded, brokerage.sounds / "missed_call_notice.wav") < 0.8
     assert brokerage.events("PromptPlayed", after=before) == []
-
-
-async def test_a_number_that_the_carrier_knows_and_the_caller_withholds_is_not_used(
-    brokerage: Brokerage, caller: str
-) -> None:
-    before = brokerage.now
-    options = {"service": MAIN, "ip": "127.0.0.2", "caller": caller, "pause_seconds": 0.3}
-    async with Sipp("caller_withholds", brokerage.sip, **options) as sipp:  # type: ignore[arg-type]
-        missed = await brokerage.event("CallMissed", after=before)
-        assert (await sipp.result()).ok
-        await brokerage.event("CallerLeft", after=before)
-    assert (missed.body["kind"], missed.body["caller"]) == ("withheld", None)
-    await quiet(brokerage, caller)
 
 
 async def test_a_number_of_another_country_is_a_lead_for_people_and_not_for_machines(brokerage: Brokerage) -> None:

@@ -11,7 +11,6 @@ from tests.e2e.brokerage import (
     ALL_PHONES,
     CLOSED,
     DROPPED_COUNTS,
-    LONG_RINGING,
     MAIN,
     NEVER_OPEN_BUT_RINGS,
     PATIENT,
@@ -53,46 +52,6 @@ async def test_after_three_rings_the_call_is_missed_while_the_caller_waits_and_o
     assert verdict(brokerage, caller) == ["no_answer"]
 
 
-async def test_a_caller_who_gives_up_in_the_first_ring_is_recorded_and_not_texted(
-    brokerage: Brokerage, caller: str
-) -> None:
-    async with (
-        brokerage.desk_phone("101"),
-        Sipp("caller_cancels", brokerage.sip, service=MAIN, ip="127.0.0.2", caller=caller, pause_seconds=0.1) as sipp,
-    ):
-        assert (await sipp.result()).ok
-        closed = await brokerage.event("CallClosed", caller=caller)
-    assert (closed.body["verdict"], closed.body["rings"]) == ("abandoned", 0)
-    assert closed.lead_id is None
-    await quiet(brokerage, caller)
-
-
-async def test_a_caller_who_gives_up_in_the_third_ring_is_texted_and_not_called(
-    brokerage: Brokerage, caller: str
-) -> None:
-    async with (
-        brokerage.desk_phone("101"),
-        Sipp(
-            "caller_cancels",
-            brokerage.sip,
-            service=LONG_RINGING,
-            ip="127.0.0.2",
-            caller=caller,
-            pause_seconds=2.5 * RING_SECONDS,
-        ) as sipp,
-    ):
-        assert (await sipp.result()).ok
-        missed = await brokerage.event("CallMissed", caller=caller)
-    assert (missed.body["verdict"], missed.body["on_line"]) == ("abandoned", False)
-    assert missed.body["rings"] in (2, 3)
-    await settled(brokerage, caller, "text")
-    assert len(brokerage.smsc.to(caller)) == 1
-    assert missed.lead_id is not None
-    # Nobody told this caller that a machine would call.
-    assert ("callback", "refused", "CNS-02") in brokerage.decisions(missed.lead_id)
-    assert brokerage.orders(caller, "callback") == []
-
-
 async def test_how_many_rings_an_abandoned_call_needs_to_count_is_the_number_s_policy(
     brokerage: Brokerage, caller: str
 ) -> None:
@@ -112,60 +71,6 @@ async def test_how_many_rings_an_abandoned_call_needs_to_count_is_the_number_s_p
     assert closed.body["verdict"] == "abandoned"
     assert closed.body["rings"] in (2, 3)
     await quiet(brokerage, caller)
-
-
-async def test_a_call_that_one_of_three_phones_takes_in_the_second_ring_is_no_miss(
-    brokerage: Brokerage, caller: str
-) -> None:
-    async with (
-        brokerage.desk_phone("101") as first,
-        brokerage.desk_phone("102", answer_after=1.5 * RING_SECONDS) as second,
-        brokerage.desk_phone("103") as third,
-        brokerage.mobile(caller) as mobile,
-    ):
-        mobile.call(brokerage.dial(ALL_PHONES))
-        await mobile.heard("answered")
-        await second.heard("answered")
-        for phone in (first, third):
-            await phone.heard("ended", code=487)
-        answered = await brokerage.event("CallAnswered", caller=caller)
-        assert answered.body["by"] == "102"
-        await mobile.heard("media")
-        assert await brokerage.talk(2.0)
-        mobile.hang_up()
-        await second.heard("ended", code=200)
-        closed = await brokerage.event("CallClosed", caller=caller)
-    assert (closed.body["verdict"], closed.body["answered_by"]) == ("answered", "102")
-    assert 1 <= closed.body["rings"] < RINGS  # the conversation is no ringing
-    assert closed.body["talk_seconds"] > 1.5
-    assert closed.lead_id is None
-    await quiet(brokerage, caller)
-
-
-async def test_when_all_phones_are_busy_the_call_is_missed_at_once(brokerage: Brokerage, caller: str) -> None:
-    async with (
-        brokerage.desk_phone("101", busy=True),
-        brokerage.desk_phone("102", busy=True),
-        brokerage.desk_phone("103", busy=True),
-        brokerage.mobile(caller) as mobile,
-    ):
-        mobile.call(brokerage.dial(ALL_PHONES))
-        missed = await brokerage.event("CallMissed", caller=caller)
-        await mobile.heard("answered")  # the prompt
-        mobile.hang_up()
-        await settled(brokerage, caller, "text")
-    assert (missed.body["verdict"], missed.body["rings"]) == ("busy", 0)
-    assert len(brokerage.smsc.to(caller)) == 1
-
-
-async def test_when_no_phone_is_registered_the_call_is_missed_at_once(brokerage: Brokerage, caller: str) -> None:
-    async with brokerage.mobile(caller) as mobile:
-        mobile.call(brokerage.dial(ALL_PHONES))
-        missed = await brokerage.event("CallMissed", caller=caller)
-        await mobile.heard("answered")
-        mobile.hang_up()
-        await settled(brokerage, caller, "text")
-    assert (missed.body["verdict"], missed.body["rings"]) == ("unreachable", 0)
 
 
 async def test_after_hours_no_phone_rings_and_the_text_says_that_it_is_closed(

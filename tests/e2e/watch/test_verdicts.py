@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from ari_app.recovery.events import CallAnswered, CallClosed, CallerLeft, CallMissed, VoicemailLeft
-from ari_app.recovery.values import Verdict
-from tests.e2e.watch.foreign import FREEPBX, PLAIN, ForeignPbx
+from ari_app.recovery.values import NumberKind, Verdict
+from tests.e2e.watch.foreign import FREEPBX, FREEPBX_ACCOUNT, PLAIN, ForeignPbx
 from tests.e2e.watch.phones import desks, one_verdict, rings, talk
 from tests.e2e.watch.watching import watching
+from tests.support.sipp import Sipp
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.e2e
@@ -41,55 +42,6 @@ async def test_three_rings_without_an_answer_are_a_miss_while_the_phones_still_r
 
 
 @pytest.mark.parametrize(("ip", "number"), GROUP)
-async def test_a_caller_who_gives_up_in_the_first_ring_is_recorded_and_not_followed_up(
-    pbx: ForeignPbx, tmp_path: Path, ip: str, number: str
-) -> None:
-    async with watching(pbx, tmp_path) as seen, desks(pbx, "101") as [desk], pbx.caller(ip) as caller:
-        caller.call(pbx.dial(number))
-        await desk.heard("incoming")
-        caller.hang_up()
-        verdict = await one_verdict(seen)
-    assert isinstance(verdict, CallClosed)
-    assert (verdict.verdict, verdict.rings) == (Verdict.ABANDONED, 0)
-
-
-@pytest.mark.parametrize(("ip", "number"), GROUP)
-async def test_a_caller_who_gives_up_in_the_third_ring_is_missed(
-    pbx: ForeignPbx, tmp_path: Path, ip: str, number: str
-) -> None:
-    async with watching(pbx, tmp_path) as seen, desks(pbx, "101") as [desk], pbx.caller(ip) as caller:
-        caller.call(pbx.dial(number))
-        await desk.heard("incoming")
-        await until(lambda: rings(seen) >= 2.2, what="the third ring")
-        caller.hang_up()
-        verdict = await one_verdict(seen)
-    assert isinstance(verdict, CallMissed)
-    assert (verdict.verdict, verdict.rings, verdict.on_line) == (Verdict.ABANDONED, 2, False)
-
-
-@pytest.mark.parametrize(("ip", "number"), GROUP)
-async def test_one_answer_of_three_phones_in_the_second_ring_is_no_miss(
-    pbx: ForeignPbx, tmp_path: Path, ip: str, number: str
-) -> None:
-    async with (
-        watching(pbx, tmp_path) as seen,
-        desks(pbx, "101", "103"),
-        desks(pbx, "102", answer_after=1.3),
-        pbx.caller(ip) as caller,
-    ):
-        caller.call(pbx.dial(number))
-        await seen.heard(CallAnswered)
-        await caller.heard("answered")
-        await talk(1.0)
-        caller.hang_up()
-        verdict = await one_verdict(seen)
-    assert isinstance(verdict, CallClosed)
-    assert (verdict.verdict, verdict.answered_by, verdict.rings) == (Verdict.ANSWERED, "102", verdict.rings)
-    assert seen.answered_by() == ["102"]
-    assert verdict.talk_seconds >= 0.9
-
-
-@pytest.mark.parametrize(("ip", "number"), GROUP)
 async def test_an_answer_that_is_over_at_once_is_a_dropped_call(
     pbx: ForeignPbx, tmp_path: Path, ip: str, number: str
 ) -> None:
@@ -99,30 +51,6 @@ async def test_an_answer_that_is_over_at_once_is_a_dropped_call(
         caller.hang_up()
         verdict = await one_verdict(seen)
     assert verdict.verdict is Verdict.DROPPED
-
-
-@pytest.mark.parametrize(("ip", "number"), GROUP)
-async def test_phones_that_are_all_busy_are_a_busy_group(pbx: ForeignPbx, tmp_path: Path, ip: str, number: str) -> None:
-    async with (
-        watching(pbx, tmp_path) as seen,
-        desks(pbx, "101", "102", "103", busy=True),
-        pbx.caller(ip) as caller,
-    ):
-        caller.call(pbx.dial(number))
-        verdict = await one_verdict(seen)
-    assert isinstance(verdict, CallMissed)
-    assert (verdict.verdict, verdict.rings) == (Verdict.BUSY, 0)
-
-
-@pytest.mark.parametrize(("ip", "number"), GROUP)
-async def test_a_group_without_a_registered_phone_is_unreachable(
-    pbx: ForeignPbx, tmp_path: Path, ip: str, number: str
-) -> None:
-    async with watching(pbx, tmp_path) as seen, pbx.caller(ip) as caller:
-        caller.call(pbx.dial(number))
-        verdict = await one_verdict(seen)
-    assert isinstance(verdict, CallMissed)
-    assert verdict.verdict is Verdict.UNREACHABLE
 
 
 @pytest.mark.parametrize(("ip", "number"), QUEUE)
@@ -250,21 +178,6 @@ async def test_an_answer_after_the_miss_is_told_so_that_recovery_stops(pbx: Fore
     assert seen.story() == ["CallMissed", "CallAnswered", "CallerLeft"]
 
 
-@pytest.mark.parametrize(
-    ("ip", "number"),
-    [pytest.param(PLAIN, "13055550208", id="plain"), pytest.param(FREEPBX, "13055550303", id="freepbx")],
-)
-async def test_a_call_after_hours_that_rings_nobody_is_missed_after_hours(
-    pbx: ForeignPbx, tmp_path: Path, ip: str, number: str
-) -> None:
-    async with watching(pbx, tmp_path) as seen, pbx.caller(ip) as caller:
-        caller.call(pbx.dial(number))
-        verdict = await seen.verdict()
-        assert (verdict.verdict, verdict.office) == (Verdict.AFTER_HOURS, "keys")
-        caller.hang_up()
-        await one_verdict(seen)
-
-
 async def test_who_leaves_a_menu_has_given_up_before_any_ring(pbx: ForeignPbx, tmp_path: Path) -> None:
     async with watching(pbx, tmp_path) as seen, pbx.caller(PLAIN) as caller:
         caller.call(pbx.dial("13055550207"))
@@ -314,6 +227,18 @@ async def test_calls_between_the_desks_and_to_the_outside_are_nobodys_missed_cal
         await first.heard("ended")
         await until(lambda: not pbx.channels(), what="the end of both")
     assert seen.events == []
+
+
+async def test_behind_a_registration_trunk_the_number_dialled_is_known_and_a_withheld_one_is_not_used(
+    pbx: ForeignPbx, tmp_path: Path
+) -> None:
+    options = {"service": "account", "dialled": "13055550302", "ip": FREEPBX_ACCOUNT, "caller": "+13055550123"}
+    async with watching(pbx, tmp_path) as seen, Sipp("caller_withholds", pbx.address, **options):  # type: ignore[arg-type]
+        missed = await one_verdict(seen)
+    assert isinstance(missed, CallMissed)
+    assert (missed.verdict, missed.dialled) == (Verdict.UNREACHABLE, "+13055550302")
+    assert (missed.kind, missed.caller, missed.caller_name) == (NumberKind.WITHHELD, None, None)
+    assert seen.decided == [("plan", "refused", "ELG-04")]
 
 
 async def test_a_number_that_is_not_in_the_settings_is_recorded_as_such(pbx: ForeignPbx, tmp_path: Path) -> None:

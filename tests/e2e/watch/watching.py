@@ -17,7 +17,7 @@ from ari_app.data_folder import database_path
 from ari_app.pbx.ami_link import AmiAddress, AmiLink, AmiTiming
 from ari_app.recovery.events import CallAnswered, CallClosed, CallMissed, Event
 from ari_app.recovery.policy import Policy
-from ari_app.runtime.recorder import PolicyInForce, Recorder
+from ari_app.runtime.recorder import PolicyInForce, Recorded, Recorder
 from ari_app.settings.loading import load
 from ari_app.settings.watching import WatchSection
 from ari_app.store.db import ThreadedStore, prepare
@@ -55,12 +55,21 @@ phones: {"101": {name: A}, "102": {name: B}, "103": {name: C}}
 
 @dataclass
 class Watching:
-    """What was seen. ``events`` in the order in which they were recorded."""
+    """What was seen. ``events`` in the order in which they were recorded; ``decided``: action, outcome and rule of all that
+    they led to; ``leads``: whom they made one."""
 
     supervisor: WatchSupervisor
     hindsight: WatchHindsight
     policy: Policy
     events: list[Event] = field(default_factory=list)
+    decided: list[tuple[str, str, str]] = field(default_factory=list)
+    leads: set[int] = field(default_factory=set)
+
+    def take(self, recorded: Recorded) -> None:
+        self.events.append(recorded.event)
+        if recorded.lead_id is not None:
+            self.leads.add(recorded.lead_id)
+        self.decided += [(one.action, one.outcome, one.rule) for one in recorded.step.decisions]
 
     def verdicts(self) -> list[CallMissed | CallClosed]:
         return [event for event in self.events if isinstance(event, CallMissed | CallClosed)]
@@ -120,7 +129,7 @@ async def watching(
         hindsight = WatchHindsight(section, rules)
         seen = Watching(WatchSupervisor(recorder, clock, section, rules), hindsight, settings.policy)
         pbx.watched_by.append(seen)
-        recorder.listen(lambda recorded: seen.events.append(recorded.event))
+        recorder.listen(seen.take)
         address = AmiAddress("127.0.0.1", port or pbx.ami, "ringback", SECRET)
         link = AmiLink(address, seen.supervisor.deliver, chance=random.Random(7).random, timing=timing)
         async with asyncio.TaskGroup() as group:
