@@ -27,13 +27,16 @@ class SipOptions:
     """How texts are addressed.
 
     to_template, from_template: URIs in which ``{number}`` stands for the number, as
-        ``pjsip:carrier/sip:{number}@sip.carrier.example`` and ``sip:{number}@pbx.example``.
+        ``pjsip:carrier/sip:{number}@sip.carrier.example`` and ``sip:{number}@pbx.example``. Where the SIP stack knows our
+        host itself, ``{number}`` alone is enough of a sender.
+    international_prefix: what the far end wants in the place of the ``+`` before the destination's country code.
     max_body_octets: RFC 3428 section 8 allows 1,300 octets for the whole request where UDP may be on the way, and
         headers take up to 500. Raise it for a TCP or TLS trunk.
     """
 
     to_template: str
     from_template: str
+    international_prefix: str = "+"
     max_body_octets: int = 800
 
     def __post_init__(self) -> None:
@@ -99,7 +102,9 @@ class SipTextGateway:
         if self._stopped.is_set():
             raise NotSent("the gateway has stopped")
         source = text.source.digits if isinstance(text.source, Address) else text.source
-        to_uri = self._options.to_template.replace("{number}", text.destination)
+        plain = text.destination.removeprefix("+")
+        destination = text.destination if plain == text.destination else self._options.international_prefix + plain
+        to_uri = self._options.to_template.replace("{number}", destination)
         from_uri = self._options.from_template.replace("{number}", quote(source, safe="+"))
         try:
             async with asyncio.timeout(within_seconds):

@@ -10,7 +10,7 @@ from ari_app.clock import Clock
 from ari_app.errors import RingbackError
 from ari_app.notify.parts import StoredParts
 from ari_app.settings.loading import Settings
-from ari_app.settings.pbx import Trunk
+from ari_app.settings.pbx import Pbx, Trunk, uri_host
 from ari_app.settings.texts import SipGateway, SmppGateway
 from ari_app.store.db import Store
 from sms_gateway import encoding, receipts
@@ -53,7 +53,7 @@ def build_gateways(
                 parts=StoredParts(name, store),
             )
         else:
-            sip = sip_options(section, document.trunks, document.pbx.sip.host, document.pbx.sip.port)
+            sip = sip_options(section, document.trunks, document.pbx)
             built[name] = SipTextGateway(sip, messenger, name=name)
     return built
 
@@ -104,12 +104,15 @@ def link_options(section: SmppGateway, settings: Settings) -> smpp.LinkOptions:
     )
 
 
-def sip_options(section: SipGateway, trunks: Mapping[str, Trunk], our_host: str, our_port: int) -> SipOptions:
-    """How texts are addressed on a trunk."""
+def sip_options(section: SipGateway, trunks: Mapping[str, Trunk], pbx: Pbx) -> SipOptions:
+    """How texts are addressed on a trunk. Behind NAT they come from the outer address; otherwise Asterisk, which knows the
+    way to the carrier, puts its own behind the number."""
     trunk = trunks[section.trunk]
+    outer = pbx.external_address
     return SipOptions(
-        to_template=f"pjsip:{section.trunk}/sip:{{number}}@{trunk.host}:{trunk.port}",
-        from_template=f"sip:{{number}}@{our_host}:{our_port}",
+        to_template=f"pjsip:{section.trunk}/sip:{{number}}@{uri_host(trunk.host)}:{trunk.port}",
+        from_template="{number}" if outer is None else f"sip:{{number}}@{uri_host(outer)}",
+        international_prefix=trunk.international_prefix,
         max_body_octets=section.longest,
     )
 

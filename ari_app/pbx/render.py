@@ -23,7 +23,7 @@ from ari_app.pbx.host import AsteriskHost, AsteriskVersion
 from ari_app.pbx.modules import module_list
 from ari_app.pbx.resources import resources
 from ari_app.recovery.patterns import Pattern, PatternError
-from ari_app.settings.pbx import Telephony
+from ari_app.settings.pbx import Telephony, uri_host
 from ari_app.settings.secrets import SecretStore
 
 _WITH_SECRETS = frozenset({"ari.conf", "manager.conf", "pjsip.conf"})
@@ -140,11 +140,6 @@ def _dialplan(value: Any) -> str:
     return text
 
 
-def _sip_host(value: str) -> str:
-    """A host in a SIP URI: an IPv6 address stands in brackets (RFC 3261 section 25.1, IPv6reference)."""
-    return f"[{value}]" if value.count(":") > 1 else value
-
-
 def render(
     telephony: Telephony, secrets: PbxSecrets, host: AsteriskHost, folders: PbxFolders, dialplan: Dialplan = Dialplan()
 ) -> list[Path]:
@@ -162,7 +157,7 @@ def render(
         line_statement_prefix=";%",
         keep_trailing_newline=True,
     )
-    environment.filters |= {"caller_name": _caller_name, "dialplan": _dialplan, "sip_host": _sip_host}
+    environment.filters |= {"caller_name": _caller_name, "dialplan": _dialplan, "uri_host": uri_host}
 
     def dial(phones: Iterable[str]) -> str:
         """The argument of Dial() that rings all contacts of ``phones`` at once."""

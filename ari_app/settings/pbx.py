@@ -21,6 +21,11 @@ DialPattern = Annotated[str, StringConstraints(pattern=r"^\+?[0-9XZN]{2,20}[.]?$
 """What may be dialled, as Asterisk writes it: X is 0-9, Z is 1-9, N is 2-9, a last ``.`` one or more of anything."""
 
 
+def uri_host(host: str) -> str:
+    """A host as a SIP URI takes it: an IPv6 address stands in brackets (RFC 3261 section 25.1, IPv6reference)."""
+    return f"[{host}]" if host.count(":") > 1 else host
+
+
 class PbxMode(StrEnum):
     """How Ringback attaches."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -15,12 +16,14 @@ from ari_app.notify.parts import StoredParts
 from ari_app.notify.texts import TextAdapter, TextInbox
 from ari_app.runtime.outcome import Done, Failed
 from ari_app.settings.model import SecretUnavailableError
+from ari_app.settings.pbx import Pbx, Trunk
 from ari_app.settings.texts import SipGateway, SmppGateway
 from sms_gateway import receipts
 from sms_gateway.encoding import Alphabet
+from sms_gateway.messages import OutboundText
 from sms_gateway.reassembly import Segment
 from sms_gateway.segments import Concatenation
-from sms_gateway.sip import SipTextGateway
+from sms_gateway.sip import SipOptions, SipTextGateway
 from sms_gateway.smpp import options as smpp
 from sms_gateway.smpp.client import SmppGateway as SmppClient
 from sms_gateway.smpp.compose import source_address
@@ -157,18 +160,42 @@ async def test_a_sip_gateway_sends_through_its_trunk(tmp_path: Path) -> None:
     assert await adapter.act(order(text())) == Done(None, gateway="sms", message_ids=())
     [(to_uri, from_uri, body)] = messenger.sent
     assert to_uri == f"pjsip:carrier/sip:{CALLER}@127.0.0.1:5060"
-    assert from_uri == f"sip:{DIALLED}@127.0.0.1:5060"
+    assert from_uri == DIALLED
     assert body == "We missed you."
     assert isinstance(await adapter.act(order(text(body="x" * 900))), Failed)
     books.close()
 
 
-def test_a_sip_gateways_longest_text_is_the_settings(tmp_path: Path) -> None:
-    settings = office.settings(tmp_path)
-    trunks = settings.document.trunks
-    options = sip_options(SipGateway(type="sip", trunk="carrier", longest=300), trunks, "10.0.0.1", 5070)
-    assert options.max_body_octets == 300
-    assert options.from_template == "sip:{number}@10.0.0.1:5070"
+def sip_gateway(trunk: dict[str, Any], pbx: dict[str, Any]) -> SipOptions:
+    section = SipGateway(type="sip", trunk="carrier", longest=300)
+    trunks = {"carrier": Trunk.model_validate({"match": ["10.0.0.0/8"], **trunk})}
+    return sip_options(section, trunks, Pbx.model_validate(pbx))
+
+
+def test_a_sip_gateways_longest_text_is_the_settings() -> None:
+    assert sip_gateway({"host": "10.0.0.1"}, {}).max_body_octets == 300
+
+
+@pytest.mark.parametrize("listening", ["0.0.0.0", "::", "192.168.1.7"])
+def test_a_text_by_sip_never_comes_from_the_address_that_we_listen_on(listening: str) -> None:
+    pbx: dict[str, Any] = {"sip": {"host": listening, "port": 5060}}
+    assert sip_gateway({"host": "10.0.0.1"}, pbx).from_template == "{number}"
+    behind_nat = {"external_address": "203.0.113.7", **pbx}
+    assert sip_gateway({"host": "10.0.0.1"}, behind_nat).from_template == "sip:{number}@203.0.113.7"
+
+
+def test_ipv6_addresses_of_texts_by_sip_stand_in_brackets() -> None:
+    options = sip_gateway({"host": "2001:db8::5", "port": 5070}, {"external_address": "2001:db8::9"})
+    assert options.to_template == "pjsip:carrier/sip:{number}@[2001:db8::5]:5070"
+    assert options.from_template == "sip:{number}@[2001:db8::9]"
+
+
+@pytest.mark.parametrize(("prefix", "dialled"), [("+", "+13055550123"), ("", "13055550123"), ("011", "01113055550123")])
+async def test_a_text_by_sip_has_the_prefix_that_callbacks_have(prefix: str, dialled: str) -> None:
+    messenger = Messenger()
+    gateway = SipTextGateway(sip_gateway({"host": "10.0.0.1", "international_prefix": prefix}, {}), messenger)
+    await gateway.send(OutboundText("+13055550100", "+13055550123", "hi", "r"))
+    assert messenger.sent == [(f"pjsip:carrier/sip:{dialled}@10.0.0.1:5060", "+13055550100", "hi")]
 
 
 async def test_every_declared_gateway_is_built_under_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
