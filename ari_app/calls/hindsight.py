@@ -53,11 +53,11 @@ class ChannelEvent:
 class Account:
     """An inbound call that is over, as its channel events tell it.
 
-    number, dialled: as they came. called_at: the first phone was called; None: no phone was. rang_until: ringing ended.
-    answered_by: the phone at which caller and phone were joined. talk_seconds: how long. picked_up: a phone was lifted, joined
-    or not. busy: every phone that was called was busy. unreachable: neither the dialplan's Dial nor we found a phone that could
-    be called. dial_status: of that Dial, when it rang the phones instead of us. prompted: we took the caller off ringing, which
-    we do only after a miss.
+    number, dialled: as the dialplan has them. called_at: the first phone was called; None: no phone was. rang_until: ringing
+    ended. answered_by: the phone at which caller and phone were joined. talk_seconds: how long. picked_up: a phone was lifted,
+    joined or not. busy: every phone that was called was busy. unreachable: neither the dialplan's Dial nor we found a phone
+    that could be called. dial_status: of that Dial, when it rang the phones instead of us. prompted: we took the caller off
+    ringing, which we do only after a miss.
     """
 
     call_id: str
@@ -106,7 +106,8 @@ def account(events: Sequence[ChannelEvent], context: str) -> Account | None:
         call_id=first.linkedid,
         # The dialplan removes a number that its owner withholds; only the events after that tell what is left.
         number=caller[-1].number,
-        dialled=first.dialled,
+        # Some carriers name it in To only; then it is what the dialplan went to with the call.
+        dialled=next((event.dialled for event in caller if event.context != context), first.dialled),
         started_at=first.at,
         ended_at=ended_at,
         called_at=called[0].at if called else None,

@@ -40,7 +40,7 @@ class Sipp:
     ) -> None:
         """``remote``: host:port of the PBX. ``service``: the number called, or the phone that registers. ``calls``: None
         for a phone, which serves until it is stopped. ``pause_seconds``: the scenario's pause. ``keys``: its ``[words]``,
-        such as ``caller`` (which may hold ``[call_number]``), ``lifetime``; ``dialled``: what To says, where it is not
+        such as ``caller`` (which may hold ``[call_number]``), ``lifetime``, ``request``; ``dialled``: what To says, where it is not
         ``service``. ``audio``: PCMU samples to speak. ``secret``: the password of ``service``."""
         self._folder = tempfile.TemporaryDirectory(prefix="sipp-")
         text = (SCENARIOS / f"{scenario}.xml").read_text(encoding="utf-8").replace("[audio]", str(audio))

@@ -62,6 +62,22 @@ def test_each_call_has_the_verdict_that_watching_it_would_have_given(
     assert judged(told(index), entry) == expected
 
 
+@pytest.mark.parametrize("called", ["trunk-carrier", "s"])
+def test_a_number_that_the_carrier_named_in_to_only_is_what_the_dialplan_went_to(called: str) -> None:
+    first, *rest = calls()[AWAY_NO_ANSWER]
+    assert told(AWAY_NO_ANSWER).dialled == "13055550107"
+    found = account([replace(first, dialled=called), *rest], "from-trunk")
+    assert found is not None
+    assert found.dialled == "13055550107"
+
+
+def test_a_call_that_ended_before_the_dialplan_went_on_has_the_number_that_it_came_with() -> None:
+    first = calls()[AWAY_NO_ANSWER][0]
+    found = account([first, replace(first, kind="HANGUP")], "from-trunk")
+    assert found is not None
+    assert found.dialled == first.dialled
+
+
 def prompted(*legs: ChannelEvent) -> Account:
     """A call that we took ourselves: the prompt was played to the caller."""
     first, *rest = calls()[MISSED]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from ari_app.pbx.host import AsteriskVersion
 from ari_app.pbx.ledger import CdrRow, read_cdr, read_cel
 from ari_app.pbx.message_spool import read_messages
 from ari_app.pbx.render import Dialplan
@@ -86,6 +87,28 @@ async def test_a_number_without_a_group_rings_every_phone(asterisk: TestPbx) -> 
         await mobile.heard("ended")
         await one.heard("ended")
         await other.heard("ended")
+
+
+@pytest.mark.parametrize(("number", "phone"), [(NUMBER, "101"), (GROUP, "103")])
+@pytest.mark.parametrize("request_uri", ["sip:trunk-carrier@{sip}", "sip:{sip}"])
+async def test_a_number_that_stands_in_to_only_rings_its_own_phones(
+    asterisk: TestPbx, request_uri: str, number: str, phone: str
+) -> None:
+    request, to = request_uri.format(sip=asterisk.sip), f'"Main, line" <sip:{number}@carrier.example>'
+    if "@" not in request and asterisk.host.version < AsteriskVersion(18):
+        pytest.skip("16.28 refuses a request without a number")
+    offset = read_cdr(asterisk.folders.cdr).offset
+    caller = Sipp("caller_named_in_to", asterisk.sip, ip=CARRIER_IP, pause_seconds=0.2, request=request, to=to)
+    async with asterisk.desk_phone("101") as one, asterisk.desk_phone("103") as other, caller:
+        rings, quiet = (one, other) if phone == "101" else (other, one)
+        await rings.heard("incoming")
+        result = await caller.result()
+        assert result.ok, result.errors
+        await rings.heard("ended")
+        await quiet.settle()
+        assert "incoming" not in quiet.story()
+    records = await _records(asterisk, offset)
+    assert {record.userfield for record in records} == {"away"}
 
 
 async def test_a_call_with_no_phone_registered_ends_at_once_and_is_on_record(asterisk: TestPbx) -> None:

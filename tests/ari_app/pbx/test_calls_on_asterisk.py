@@ -27,7 +27,8 @@ from ari_app.pbx.messages import (
 from ari_app.pbx.models import ChannelState
 from ari_app.pbx.sounds import SoundFolder
 from tests.ari_app.pbx.listening import listening
-from tests.support.asterisk import TestPbx
+from tests.support.asterisk import CARRIER_IP, TestPbx
+from tests.support.sipp import Sipp
 from tests.support.tones import loudness, tone, write_tone
 from tests.support.waiting import until
 
@@ -61,6 +62,35 @@ async def test_a_call_whose_request_names_no_number_comes_to_us_without_one(aste
         assert start.args == ("inbound",)
         await listener.ari.channels.hangup(start.channel.id)
         await mobile.heard("ended")
+
+
+@pytest.mark.parametrize(
+    ("request_uri", "to", "args"),
+    [
+        ("sip:trunk-carrier@{sip}", "<sip:+13055550101@carrier.example>", ("inbound", NUMBER)),
+        ("sip:trunk-carrier@{sip}", "<sip:+13055550123@carrier.example>", ("inbound", "+13055550123")),
+        ("sip:account7@{sip}", "sip:13055550101@carrier.example", ("inbound", "13055550101")),
+        ("sip:{sip}", '"Harbor, <Miami>" <sip:+1-305-555-0101@carrier.example>;x=1', ("inbound", NUMBER)),
+        ("sip:{sip}", "<sip:+13055550101;npdi;rn=+13055559999@carrier.example;user=phone>", ("inbound", NUMBER)),
+        ("sip:{sip}", "<sip:%24%7BSHELL(id)%7D5@carrier.example>", ("inbound", "5")),
+        ("sip:trunk-carrier@{sip}", "<sip:trunk-carrier@carrier.example>", ("inbound",)),
+    ],
+)
+async def test_a_call_to_our_contact_or_to_nobody_comes_to_us_with_the_number_in_to(
+    asterisk: TestPbx, request_uri: str, to: str, args: tuple[str, ...]
+) -> None:
+    request = request_uri.format(sip=asterisk.sip)
+    if "@" not in request and asterisk.host.version < AsteriskVersion(18):
+        pytest.skip("16.28 refuses a request without a number")
+    caller = Sipp("caller_named_in_to", asterisk.sip, ip=CARRIER_IP, pause_seconds=0.1, request=request, to=to)
+    async with listening(asterisk) as listener, caller:
+        start = await listener.next(StasisStart)
+        assert start.args == args
+        assert start.channel.caller.number == MOBILE
+        await listener.ari.channels.ring(start.channel.id)
+        await listener.next(StasisEnd)
+        result = await caller.result()
+        assert result.ok, result.errors
 
 
 async def test_the_two_ends_of_a_bridged_call_hear_each_other(asterisk: TestPbx, tmp_path: Path) -> None:

@@ -153,7 +153,7 @@ def test_it_logs_in_at_a_carrier_that_wants_it_and_knows_when_the_carrier_is_the
     with running_pbx(trunk=carrier) as pbx:
         until_sync(lambda: "Registered" in pbx.process.cli("pjsip show registrations"), what="the registration")
         until_sync(lambda: "Avail" in pbx.process.cli("pjsip show contacts"), what="the carrier to be there")
-        assert "102/sip:carrier@127.0.0.1" in asterisk.process.cli("pjsip show contacts")
+        assert "102/sip:trunk-carrier@127.0.0.1" in asterisk.process.cli("pjsip show contacts")
 
 
 # ---------------------------------------------------------------------------------------------------------- hardening

@@ -7,7 +7,8 @@ import signal
 
 import pytest
 
-from tests.support.stage import running_stage
+from tests.support.sipp import Sipp
+from tests.support.stage import CARRIER_IP, running_stage
 from tests.support.waiting import until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
@@ -81,3 +82,33 @@ async def test_a_caller_who_hung_up_while_ringback_was_killed_is_not_lost() -> N
         assert event.body["occurred_at"] is not None
         status, _ = await stage.ringback("audit", "--since", "1h")
         assert status == 0
+
+
+async def test_a_call_to_the_contact_that_we_registered_is_of_the_number_in_to_with_and_without_ringback() -> None:
+    async with running_stage() as stage, stage.desk_phone("101") as desk:
+
+        async def call(number: str) -> None:
+            async with Sipp(
+                "caller_named_in_to",
+                stage.sip,
+                ip=CARRIER_IP,
+                pause_seconds=2.0,
+                caller=number,
+                request=f"sip:trunk-carrier@{stage.sip}",
+                to=f"<sip:{LISTING}@carrier.example>",
+            ) as sipp:
+                await desk.heard("incoming")
+                result = await sipp.result()
+                assert result.ok, result.errors
+                await desk.heard("ended")
+
+        await call(MISSED)
+        present = await stage.event("CallMissed", caller=MISSED)
+        await stage.stop_ringback(signal.SIGKILL)
+        await call(GAVE_UP)
+        await stage.start_ringback()
+        away = await stage.event("CallMissed", caller=GAVE_UP, within=40.0)
+        for missed in (present, away):
+            assert (missed.body["dialled"], missed.body["verdict"]) == (f"+{LISTING}", "abandoned")
+        await until(lambda: len(stage.smsc.texts) == 2, within=10.0, what="two texts")
+        assert {text.source for text in stage.smsc.texts} == {f"+{LISTING}"}
