@@ -6,6 +6,7 @@ Knows neither texts nor reconnecting.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 from typing import cast
 
@@ -16,7 +17,7 @@ from sms_gateway.smpp.session import Session
 _FLUSH_SECONDS = 1.0  # for a peer that does not read; then the connection is dropped
 _STALLED_SECONDS = 0.25
 """A timer this late fired because the whole process stood still: answers that came meanwhile are still in the socket, and
-without them a text would be in doubt for nothing. They are given this long to be read."""
+without them a text would be in doubt for nothing. They are given this long to be read, once."""
 _NO_LINGERING = {CloseReason.SILENT, CloseReason.UNANSWERED, CloseReason.LOST}
 
 
@@ -34,6 +35,7 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._due_at = 0.0  # kept here: uvloop's handle of a time that has passed does not tell it
+        self._grace_until = -math.inf
         self._flushing = False
 
     # ------------------------------------------------------------------------------------------------ asyncio.Protocol
@@ -98,21 +100,24 @@ class Connection(asyncio.Protocol):
 
     def _arm(self) -> None:
         deadline = self.session.next_deadline()
-        if deadline is None or (self._timer is not None and self._due_at <= deadline):
+        if deadline is None:
+            return
+        due_at = max(deadline, self._grace_until)  # what is read in a time of grace neither ends it nor begins another
+        if self._timer is not None and self._due_at <= due_at:
             return  # a timer that fires early finds nothing due, and is armed anew
         if self._timer is not None:
             self._timer.cancel()
-        self._due_at = deadline
-        self._timer = self._loop.call_at(deadline, self._due)
+        self._due_at = due_at
+        self._timer = self._loop.call_at(due_at, self._due)
 
     def _due(self) -> None:
         now = self._loop.time()
-        if now - self._due_at > _STALLED_SECONDS:
-            self._due_at = now + _STALLED_SECONDS
-            self._timer = self._loop.call_at(self._due_at, self._due)
-            return
         self._timer = None
-        self.session.handle_timer(self._loop.time())
+        if now - self._due_at > _STALLED_SECONDS and self._due_at > self._grace_until:
+            self._grace_until = now + _STALLED_SECONDS
+            self._arm()
+            return
+        self.session.handle_timer(now)
         self.flush()
 
     def _end(self, event: Closed) -> None:

@@ -45,7 +45,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._random = None if seed is None else random.Random(seed)
         jump = _Jump()
         super().__init__(jump)
-        jump.advance = self._advance
+        jump.advance = self.advance
         self._clock_resolution = 1e-6
 
     def time(self) -> float:
@@ -54,7 +54,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def run_in_executor(self, *_: Any) -> Any:  # type: ignore[override]
         raise RuntimeError("a thread would leave virtual time")
 
-    def _advance(self, seconds: float) -> None:
+    def advance(self, seconds: float) -> None:
+        """Time goes on while nothing runs, as for a process that is kept from running."""
         self._virtual += seconds
 
     def _run_once(self) -> None:
