@@ -142,7 +142,7 @@ class Application:
             metrics = Metrics(health, lambda: self._depths)
             recorder.listen(metrics.observe)
             health.add(lambda: self._components(recorder, supervisor, gateways, voice))
-            control = Control(recorder, clock, health, lambda: reload(settings, in_force))
+            control = Control(recorder, clock, health, lambda: reload(settings, in_force, gateways))
             edge = WebEdge(document.web, health, metrics, control, socket_path(settings.data_folder))
 
             cel = event_log(settings)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any
 
 import structlog
@@ -15,6 +16,7 @@ from ari_app.settings.loading import Settings, load
 from ari_app.settings.model import SecretUnavailableError
 from ari_app.settings.problem import Problem, SettingsError, Severity
 from ari_app.settings.texts import SipGateway
+from sms_gateway.gateway import Gateway
 
 log = structlog.get_logger("app")
 
@@ -37,8 +39,11 @@ RESTART_SECTIONS = (
 """Sections that are taken over at a restart only, as far as they are more than policy."""
 
 
-async def reload(running: Settings, in_force: PolicyInForce) -> dict[str, Any]:
-    """Take a valid policy over at once; refuse an invalid one, and one that needs what is not running."""
+async def reload(running: Settings, in_force: PolicyInForce, gateways: Mapping[str, Gateway]) -> dict[str, Any]:
+    """Take a valid policy over at once; refuse an invalid one, and one that needs what is not running.
+
+    Gateways whose carrier refused them try again: who says so may have mended the account there.
+    """
     settings = await asyncio.to_thread(load, running.path)
     _refuse_unknown_gateways(settings, running)
     pbx, trouble = await _rewrite_pbx(settings, running)
@@ -52,11 +57,15 @@ async def reload(running: Settings, in_force: PolicyInForce) -> dict[str, Any]:
     if trouble is not None:
         log.error("pbx_not_reloaded", error=trouble)
     taken_over = pbx is not None and trouble is None
+    tried_again = [name for name, gateway in gateways.items() if gateway.rebind()]
+    if tried_again:
+        log.info("gateways_try_again", gateways=tried_again)
     return {
         "before": before,
         "now": settings.policy.version,
         "pbx": [path.name for path in pbx.changed] if pbx is not None and taken_over else [],
         "pbx_trouble": trouble,
+        "tried_again": tried_again,
         "after_restart": _after_restart(settings, running, pbx_has_it=taken_over),
         "warnings": [problem.as_json() for problem in settings.warnings],
     }

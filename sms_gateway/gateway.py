@@ -70,6 +70,10 @@ class Gateway(Protocol):
         """
         ...
 
+    def rebind(self) -> bool:
+        """Try again at once, for a person who may have mended what the next hop refused. False when it had refused nothing."""
+        ...
+
 
 _CLASSES = {"X": "0123456789", "Z": "123456789", "N": "23456789"}  # as in Asterisk's dialplan patterns
 

@@ -88,6 +88,10 @@ class SipTextGateway:
     def withdraw(self, destination: str, reference: str | None = None) -> None:
         """As ``Gateway`` asks: nothing waits here."""
 
+    def rebind(self) -> bool:
+        """As ``Gateway`` asks: there is no account to be refused."""
+        return False
+
     async def send(
         self, text: OutboundText, *, priority: int = Lane.ORDINARY, within_seconds: float = 30.0
     ) -> Submission:

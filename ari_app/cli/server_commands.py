@@ -69,6 +69,8 @@ def reload(cli: Cli, as_json: bool) -> None:
             click.echo(f"the PBX has read anew: {', '.join(answer['pbx'])}")
         if answer["pbx_trouble"]:
             click.echo(f"the PBX has not: {answer['pbx_trouble']}; ringback pbx up tells more", err=True)
+        if answer["tried_again"]:
+            click.echo(f"refused by the carrier before, tried again now: {', '.join(answer['tried_again'])}")
         if answer["after_restart"]:
             click.echo(f"taken over at the next start only: {', '.join(answer['after_restart'])}")
     else:

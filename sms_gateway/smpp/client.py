@@ -171,11 +171,14 @@ class SmppGateway:
         except TimeoutError as error:
             raise NotSent(self._why_not()) from error
 
-    def rebind(self) -> None:
-        """Connect again at once, also after a refusal: for a person who has mended its cause."""
-        self._sender.reopen()
-        for link in self._links:
+    def rebind(self) -> bool:
+        """As ``Gateway`` asks: after a refusal nothing but this connects again."""
+        refused = [link for link in self._links if link.status.state is LinkState.REFUSED]
+        if refused:
+            self._sender.reopen()
+        for link in refused:
             link.rebind()
+        return bool(refused)
 
     # --------------------------------------------------------------------------------------------------------- health
 

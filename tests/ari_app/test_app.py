@@ -26,6 +26,8 @@ from ari_app.recovery.values import Channel, ConsentState
 from ari_app.settings.loading import Settings
 from ari_app.store import outbox, people, receipts
 from ari_app.store.db import Database, prepare, reading
+from sms_gateway.smpp import pdu as wire
+from tests.sms_gateway.scripted import ScriptedSmsc
 from tests.support import office
 from tests.support.books import CALLER, DIALLED, NOON, Books, damage_far_from_the_tables
 from tests.support.ports import free_port
@@ -175,6 +177,33 @@ async def test_a_recogniser_that_cannot_be_loaded_stops_callbacks_and_nothing_el
         await carrier.text(CALLER, DIALLED, "STOP")
         await until(lambda: carrier.to(CALLER), within=10.0, what="the confirmation of STOP")
         assert (await one.ask("POST", "/reload"))[0] == 200
+
+
+async def test_a_reload_binds_again_where_the_carrier_refused_the_account_and_a_person_has_mended_it(
+    tmp_path: Path,
+) -> None:
+    async with ScriptedSmsc() as carrier, running(brokerage(tmp_path, carrier.port)) as one:
+        peer = await carrier.peer()
+        sequence, _ = await peer.expect(wire.BindTransceiver)
+        peer.send(wire.BindTransceiverResp(), sequence, 0x0E)
+        await peer.closed()
+
+        async def gateway_is(well: bool) -> str:
+            async with asyncio.timeout(15):
+                while True:
+                    _, status = await one.ask("GET", "/status")
+                    part = next(part for part in status["components"] if part["name"] == "gateway sms")
+                    if part["ok"] is well and "no attempt has ended" not in part["detail"]:
+                        return str(part["detail"])
+
+        assert "ESME_RINVPASWD" in await gateway_is(False)
+        _, answer = await one.ask("POST", "/reload")
+        assert answer["tried_again"] == ["sms"]
+        await carrier.bound_peer()
+        await gateway_is(True)
+        _, answer = await one.ask("POST", "/reload")
+        assert answer["tried_again"] == []
+        assert carrier.accepted == 2, "an account that is not refused is left alone"
 
 
 async def test_health_turns_red_while_nothing_happens_when_the_books_cannot_be_written(

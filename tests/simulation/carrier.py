@@ -194,6 +194,9 @@ class Link:
             if text.destination == destination and reference in (None, text.reference):
                 bound.cancel()
 
+    def rebind(self) -> bool:
+        return False
+
 
 class Doorman:
     """Tells redeliveries apart as a gateway does: by memory while the process lives, by ``may_repeat`` after a restart."""

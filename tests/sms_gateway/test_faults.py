@@ -416,10 +416,11 @@ async def test_a_bind_refused_for_good_stops_until_a_person_acts(status: int, na
             await client.send(text())
         await peer.closed()
         assert smsc.accepted == 1
-        client.rebind()
+        assert client.rebind()
         await smsc.bound_peer()
         await client.wait_bound(5.0)
         assert client.health.up
+        assert not client.rebind(), "nothing is refused any more"
 
 
 @pytest.mark.parametrize("status", [0x05, 0x08, 0x58])

@@ -27,6 +27,9 @@ class Named:
 
     def withdraw(self, destination: str, reference: str | None = None) -> None: ...
 
+    def rebind(self) -> bool:
+        return False
+
 
 GATEWAYS: dict[str, Gateway] = {name: Named(name) for name in ("us", "miami", "world", "premium")}
 

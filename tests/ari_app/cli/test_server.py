@@ -14,7 +14,14 @@ from ari_app.settings.loading import load
 from ari_app.settings.problem import Mark, Problem, SettingsError, Severity
 from tests.ari_app.cli.ringback import Ringback, Server, serving
 
-RELOADED: dict[str, Any] = {"before": "a", "now": "b", "pbx": [], "pbx_trouble": None, "after_restart": []}
+RELOADED: dict[str, Any] = {
+    "before": "a",
+    "now": "b",
+    "pbx": [],
+    "pbx_trouble": None,
+    "tried_again": [],
+    "after_restart": [],
+}
 
 
 @pytest.fixture
@@ -99,6 +106,11 @@ def test_a_reload_says_what_is_in_force_now_and_what_waits_for_a_restart(told: R
         "taken over at the next start only: web, crm",
     ]
     assert told.json("reload") == server.reload
+
+
+def test_a_reload_says_which_refused_accounts_are_tried_again(told: Ringback, server: Server) -> None:
+    server.reload = {**RELOADED, "now": "a", "tried_again": ["sms", "spare"]}
+    assert told.told("reload") == ["nothing has changed", "refused by the carrier before, tried again now: sms, spare"]
 
 
 def test_a_pbx_that_does_not_follow_is_an_exit_code(told: Ringback, server: Server) -> None:

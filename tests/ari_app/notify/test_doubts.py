@@ -48,6 +48,9 @@ class Carrier:
 
     def withdraw(self, destination: str, reference: str | None = None) -> None: ...
 
+    def rebind(self) -> bool:
+        return False
+
     async def query(self, message_id: str, source: str) -> MessageState:
         self.asked.append((message_id, source))
         if isinstance(self.answer, Exception):
