@@ -6,6 +6,8 @@
 * a wrong password is a quiet False: here it is an error;
 * bytes of one character that come in two packets are lost, and so may be a message that ends between packets: whole messages
   are cut out of the bytes first, and decoded then; one that never ends is a lost connection;
+* a header that comes twice is a list, on which it breaks where it looks for a name: here the last value counts, and of
+  variables all, one a line;
 * it logs every message, callers' numbers among them: its logger is switched off.
 """
 
@@ -44,8 +46,13 @@ class _Protocol(AMIProtocol):  # type: ignore[misc]
         *whole, rest = bytes(self.pending).split(_END)
         self.pending = bytearray(rest)
         for octets in whole:
+            if self.closed:  # by us, or by Asterisk's word that it shuts down: the rest is of no connection
+                return
             message = Message.from_line(octets.decode("utf-8", "replace").strip())
             if message is not None:
+                for name, value in message.items():
+                    if isinstance(value, list):
+                        message[name] = "\n".join(value) if name.lower().endswith("chanvariable") else value[-1]
                 self.handle_message(message)
         if len(self.pending) > LONGEST_MESSAGE_OCTETS:
             self.transport.abort()
@@ -179,11 +186,5 @@ def _responses(manager: _Manager, answer: asyncio.Future[Any]) -> list[Message]:
 
 
 def _plain(message: Message) -> Headers:
-    """Headers with lower-case names; of one that came twice the last value, of variables all, one a line."""
-    headers: dict[str, str] = {}
-    for name, value in message.items():
-        if isinstance(value, list):
-            headers[name.lower()] = "\n".join(value) if name.lower().endswith("chanvariable") else value[-1]
-        elif isinstance(value, str):
-            headers[name.lower()] = value
-    return headers
+    """Headers with lower-case names."""
+    return {name.lower(): value for name, value in message.items()}

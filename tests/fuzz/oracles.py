@@ -7,8 +7,10 @@ The tests feed them with damaged samples, ``python -m tests.fuzz`` with what cov
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
+import random
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,7 +19,7 @@ from typing import Any
 from panoramisk.message import Message
 
 from ari_app import numbering
-from ari_app.pbx import ami_messages, messages
+from ari_app.pbx import ami_messages, ami_session, messages
 from ari_app.pbx.errors import MalformedEventError
 from ari_app.pbx.ledger import read_cdr, read_cel
 from ari_app.pbx.lines import Page
@@ -133,6 +135,56 @@ def ami(data: bytes) -> None:
         event = ami_messages.parse_event(headers)
         if isinstance(event, ami_messages.ChannelEvent):
             _caller(event.channel.caller_number, event.channel.caller_name)
+
+
+def ami_stream(data: bytes) -> None:
+    """A connection to AMI: first how its octets are cut into packets, then they. Whatever the cuts, the same is heard, and
+    what never ends is a lost connection."""
+    cuts, octets = random.Random(data[:4]), data[4:]
+    endless = data[:1] >= b"\xe0"
+    if endless:
+        at = cuts.randint(0, len(octets))
+        octets = octets[:at] + b"\nx" * ami_session.LONGEST_MESSAGE_OCTETS + octets[at:]
+    longest = 1 << 16 if endless else 40
+    packets, at = [], 0
+    while at < len(octets):
+        packets.append(octets[at : at + cuts.randint(1, longest)])
+        at += len(packets[-1])
+    heard, lost = asyncio.run(_heard(packets))
+    assert (heard, lost) == asyncio.run(_heard([octets[at : at + (1 << 18)] for at in range(0, len(octets), 1 << 18)]))
+    assert lost or not endless
+    for headers in heard:
+        assert all(name.islower() or not name.isalpha() for name in headers)
+        assert all(isinstance(value, str) for value in headers.values())
+
+
+class _Wire(asyncio.Transport):
+    """Takes what is written; nobody reads it."""
+
+    closed = False
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        pass
+
+    def close(self) -> None:
+        self.closed = True
+
+    def abort(self) -> None:
+        self.closed = True
+
+
+async def _heard(packets: list[bytes]) -> tuple[list[ami_messages.Headers], bool]:
+    """What is heard of packets on a connection on which one action waits for its answer; whether it is lost in the end."""
+    wire, heard = _Wire(), list[ami_messages.Headers]()
+    protocol, manager = ami_session._Protocol(), ami_session._Manager(asyncio.get_running_loop())
+    manager.register_event("*", lambda _, message: heard.append(ami_session._plain(message)))
+    protocol.connection_made(wire)
+    manager.adopt(wire, protocol)
+    manager.send_action({"Action": "Status", "ActionID": "1"}, as_list=True)
+    for packet in packets:
+        if not wire.closed:  # as asyncio does
+            protocol.data_received(packet)
+    return heard, wire.closed
 
 
 def cdr(data: bytes) -> None:
@@ -251,6 +303,7 @@ ORACLES: dict[str, Oracle] = {
         sip_message,
         ari,
         ami,
+        ami_stream,
         cdr,
         cel,
         spool,

@@ -33,6 +33,10 @@ _AMI = [
     + "".join(f"Dest{line}\r\n" for line in _AMI_CHANNEL.split("\r\n")[:-1])
     + "DialStatus: BUSY\r\n",
 ]
+_AMI_LIST = (
+    f"Event: Status\r\nActionID: 1\r\n{_AMI_CHANNEL}\r\n"
+    "Event: StatusComplete\r\nActionID: 1\r\nEventList: Complete\r\nListItems: 1\r\n\r\n"
+)
 _RECEIPT = (
     b"id:0123456789 sub:001 dlvrd:001 submit date:2611231405 done date:2611231406 stat:DELIVRD err:000 text:Hello"
 )
@@ -53,6 +57,13 @@ SAMPLES: dict[str, list[bytes]] = {
     ],
     "ari": [orjson.dumps(event) for event in EVENTS],
     "ami": [message.encode() for message in _AMI],
+    "ami_stream": [
+        b"\x00cut" + b"Asterisk Call Manager/10.0.0\r\n" + "\r\n".join(_AMI).encode() + b"\r\n",
+        b"\x01cut" + b"Response: Success\r\nActionID: 1\r\nEventList: start\r\n\r\n" + _AMI_LIST.encode(),
+        b"\x02cut" + b"Response: Error\r\nActionID: 1\r\nMessage: Permission denied\r\n\r\n",
+        b"\x03cut" + "Event: FullyBooted\r\nCallerIDName: José\r\n\r\nEvent: Shutdown\r\n\r\n".encode(),
+        b"\xffcut" + b"Event: FullyBooted\r\nStatus: Fully Booted\r\n\r\n",
+    ],
     "cdr": [_CDR, _CDR * 3],
     "cel": [_CEL, _CEL * 3],
     "spool": [_SPOOL + b"\n", (_SPOOL + b"\n") * 3],

@@ -23,6 +23,10 @@ def test_every_oracle_has_samples_that_are_whole() -> None:
 
 
 FOUND = {
+    "ami_stream": [
+        b"\x00cutEvent: FullyBooted\r\nEvent: Shutdown\r\n\r\n",
+        b"\x00cutResponse: Success\r\nActionID: 1\r\nActionID: 2\r\n\r\n",
+    ],
     "cdr": [
         SAMPLES["cdr"][0].replace(b"1795479151.090496", b"1" * 40),
         SAMPLES["cdr"][0].replace(b"1795479151.090496", b"9" * 17),
