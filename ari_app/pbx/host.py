@@ -25,6 +25,12 @@ OLDEST = 18
 SUITE = "forky"
 """Debian 14, whose Asterisk is 22 LTS. A name and not ``testing``, so that it stays 22 when forky is released."""
 
+SYSTEM_FOLDERS = ("/usr/sbin", "/usr/local/sbin")
+"""Where programs for administrators are, besides PATH, which may not name them."""
+
+SYSTEM_DATA = Path("/var/lib/asterisk")
+"""Where an Asterisk that was built without a prefix keeps its documentation."""
+
 _HOST = "host"
 """The cache folder of the distribution's own package."""
 
@@ -92,23 +98,40 @@ def find_asterisk(
 ) -> AsteriskHost:
     """The Asterisk to run, fetched if need be. ``suite`` asks for Debian's, from that suite, whatever else is here.
 
-    Raises AsteriskMissingError that says what was tried.
+    What is here and cannot be used is passed over, with the reason told. Raises AsteriskMissingError that says what was tried.
     """
     if suite is not None and not re.fullmatch(r"[a-z][a-z0-9-]{0,30}", suite):
         raise AsteriskMissingError(f"{suite!r} is no name of a Debian suite")
-    ready = find_ready(suite=suite, environment=environment)
+    passed_over: list[str] = []
+
+    def pass_over(why: str) -> None:
+        passed_over.append(why)
+        progress(f"passed over: {why}")
+
+    ready = find_ready(suite=suite, environment=environment, pass_over=pass_over)
     if ready is not None:
         return ready
     cache = cache_folder(environment)
     if suite is None:
-        root = _from_distribution(progress, cache)
-        if root is not None:
-            return _in_root(HostKind.DISTRIBUTION, root)
-    return _in_root(HostKind.DEBIAN, _from_debian(suite or SUITE, progress, cache, environment))
+        host = _distribution(progress, cache, pass_over)
+        if host is not None:
+            return host
+    try:
+        return _in_root(HostKind.DEBIAN, _from_debian(suite or SUITE, progress, cache, environment))
+    except AsteriskMissingError as error:
+        raise AsteriskMissingError("\n".join((str(error), *(f"passed over: {why}" for why in passed_over)))) from error
 
 
-def find_ready(*, suite: str | None = None, environment: Mapping[str, str] = os.environ) -> AsteriskHost | None:
-    """Like ``find_asterisk``, but fetches nothing: None when there is none yet."""
+def find_ready(
+    *,
+    suite: str | None = None,
+    environment: Mapping[str, str] = os.environ,
+    pass_over: Progress = lambda why: None,
+) -> AsteriskHost | None:
+    """Like ``find_asterisk``, but fetches nothing: None when there is none yet.
+
+    ``pass_over`` is told what is here and cannot be used, and why. What RINGBACK_ASTERISK names is never passed over.
+    """
     cache = cache_folder(environment)
     roots: tuple[tuple[HostKind, PrivateRoot], ...]
     if suite is not None:
@@ -116,11 +139,20 @@ def find_ready(*, suite: str | None = None, environment: Mapping[str, str] = os.
     else:
         if given := environment.get("RINGBACK_ASTERISK"):
             return _given(Path(given))
-        installed = _installed()
-        if installed is not None:
-            return installed
+        found = shutil.which("asterisk", path=os.pathsep.join((environment.get("PATH", ""), *SYSTEM_FOLDERS)))
+        if found is not None:
+            try:
+                return _of_binary(HostKind.INSTALLED, Path(found))
+            except AsteriskMissingError as error:
+                pass_over(str(error))
         roots = (HostKind.DISTRIBUTION, PrivateRoot(cache / _HOST)), (HostKind.DEBIAN, PrivateRoot(cache / SUITE))
-    return next((_in_root(kind, root) for kind, root in roots if root.complete), None)
+    for kind, root in roots:
+        if root.complete:
+            try:
+                return _in_root(kind, root)
+            except AsteriskMissingError as error:
+                pass_over(str(error))
+    return None
 
 
 def _given(path: Path) -> AsteriskHost:
@@ -129,28 +161,28 @@ def _given(path: Path) -> AsteriskHost:
         if not root.binary.is_file():
             raise AsteriskMissingError(f"RINGBACK_ASTERISK={path} has no usr/sbin/asterisk in it")
         return _in_root(HostKind.GIVEN, root)
-    host = _of_binary(HostKind.GIVEN, path)
-    if host is None:
-        raise AsteriskMissingError(f"RINGBACK_ASTERISK={path} is no Asterisk {OLDEST} or newer")
-    return host
+    try:
+        return _of_binary(HostKind.GIVEN, path)
+    except AsteriskMissingError as error:
+        raise AsteriskMissingError(f"RINGBACK_ASTERISK={path}: {error}") from error
 
 
-def _installed() -> AsteriskHost | None:
-    found = shutil.which("asterisk", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
-    return None if found is None else _of_binary(HostKind.INSTALLED, Path(found))
-
-
-def _of_binary(kind: HostKind, binary: Path) -> AsteriskHost | None:
+def _of_binary(kind: HostKind, binary: Path) -> AsteriskHost:
+    """The installed Asterisk whose program is ``binary``. Raises AsteriskMissingError that says what it lacks."""
     version = _ask_version((str(binary),))
     if version is None or version.major < OLDEST:
-        return None
+        found = "" if version is None else f", but {version}"
+        raise AsteriskMissingError(f"{binary} is no Asterisk {OLDEST} or newer{found}")
     prefix = binary.resolve().parent.parent
     modules = next((path for path in _module_folders(prefix) if (path / "res_ari.so").is_file()), None)
-    data = next(
-        (path for path in (prefix / "share/asterisk", Path("/var/lib/asterisk")) if _is_data_folder(path)), None
-    )
-    if modules is None or data is None:
-        raise AsteriskMissingError(f"{binary} is here, and its modules or its documentation folder are not")
+    if modules is None:
+        raise AsteriskMissingError(f"{binary} is Asterisk {version} without its modules: no res_ari.so under {prefix}")
+    data = next((path for path in (prefix / "share/asterisk", SYSTEM_DATA) if _is_data_folder(path)), None)
+    if data is None:
+        raise AsteriskMissingError(
+            f"{binary} is Asterisk {version} without its documentation and rest-api folders: neither"
+            f" {prefix / 'share/asterisk'} nor {SYSTEM_DATA} has them"
+        )
     return AsteriskHost(kind, version, (str(binary),), modules, data)
 
 
@@ -180,22 +212,23 @@ def _ask_version(command: tuple[str, ...]) -> AsteriskVersion | None:
         return None
 
 
-def _from_distribution(progress: Progress, cache: Path) -> PrivateRoot | None:
-    """The private root of this distribution's own package, when it has one that is new enough."""
-    progress("no Asterisk is installed: asking this machine's apt sources for one")
+def _distribution(progress: Progress, cache: Path, pass_over: Progress) -> AsteriskHost | None:
+    """This distribution's own package in a private root, when it has one that is new enough and can be had and run."""
+    progress("no Asterisk that can be used is installed: asking this machine's apt sources for one")
     workspace = cache / f".{_HOST}.apt"
-    apt = AptWorkspace(workspace, source=None, progress=progress)
     try:
+        apt = AptWorkspace(workspace, source=None, progress=progress)
         apt.update()
         version = apt.candidate("asterisk")
-    except AsteriskMissingError as error:
-        progress(f"  {error}")
-        version = None
-    if version is None or AsteriskVersion.parse(version).major < OLDEST:
-        progress(f"  this distribution has {'none' if version is None else f'only {version}'}")
-        shutil.rmtree(workspace, ignore_errors=True)
-        return None
-    return build(cache / _HOST, workspace, source=None, progress=progress)
+        if version is None or AsteriskVersion.parse(version).major < OLDEST:
+            progress(f"  this distribution has {'none' if version is None else f'only {version}'}")
+        else:
+            root = build(cache / _HOST, workspace, source=None, progress=progress)
+            return _in_root(HostKind.DISTRIBUTION, root)
+    except (AsteriskMissingError, ValueError) as error:  # the latter for a version that is none
+        pass_over(f"the package of this distribution: {error}")
+    shutil.rmtree(workspace, ignore_errors=True)
+    return None
 
 
 def _from_debian(suite: str, progress: Progress, cache: Path, environment: Mapping[str, str]) -> PrivateRoot:
