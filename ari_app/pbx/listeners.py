@@ -12,11 +12,12 @@ import socket
 from pathlib import Path
 
 from ari_app.pbx.errors import AsteriskFailedError, PortInUseError
-from ari_app.settings.pbx import Listener, Pbx
+from ari_app.settings.pbx import Listener, Pbx, RtpRange
 
 
 def check_free(pbx: Pbx) -> None:
-    """Raises PortInUseError for the first address that is taken, AsteriskFailedError for one that is not ours to take."""
+    """Raises PortInUseError for the first address that is taken, and for audio when every port is; AsteriskFailedError for
+    one that is not ours to take."""
     wanted = (
         ("ARI (pbx.http)", pbx.http, socket.SOCK_STREAM),
         ("AMI (pbx.ami)", pbx.ami, socket.SOCK_STREAM),
@@ -25,6 +26,24 @@ def check_free(pbx: Pbx) -> None:
     )
     for purpose, listener, kind in wanted:
         _check(purpose, listener, kind)
+    _check_audio(pbx.rtp)
+
+
+def _check_audio(ports: RtpRange) -> None:
+    """Asterisk passes over an audio port that is taken, so only a range of which none is free is an error: calls would be
+    made, and nobody would hear anything."""
+    taken: PortInUseError | None = None
+    for port in range(
+        ports.first + ports.first % 2, ports.last, 2
+    ):  # RFC 3550 section 11: RTP's is even, RTCP's the next
+        try:
+            _check("audio (pbx.rtp)", Listener(host="0.0.0.0", port=port), socket.SOCK_DGRAM)  # noqa: S104 - as Asterisk does
+        except PortInUseError as error:
+            taken = taken or error
+        else:
+            return
+    if taken is not None:
+        raise taken
 
 
 def _check(purpose: str, listener: Listener, kind: socket.SocketKind) -> None:
