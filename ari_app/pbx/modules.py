@@ -115,7 +115,7 @@ GROUPS = (
         ),
     ),
     ModuleGroup("", ("app_voicemail",), required=False),
-    ModuleGroup("The far end of a self-test: `Local/echo@self-test`", ("app_echo",)),
+    ModuleGroup("An echo to try audio with: `Local/echo@self-test`", ("app_echo",)),
     ModuleGroup("The ledgers and the security log", ("cdr_custom", "cel_custom", "res_security_log")),
     ModuleGroup("", ("res_cdrel_custom",), required=False),
 )
