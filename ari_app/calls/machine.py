@@ -4,7 +4,7 @@ Rules:
 
 1. One verdict for a call, never one for a leg. A group with one answer is not a miss.
 2. The ring clock starts with the first phone that rings; ``rings`` of it later, unanswered, the call is missed, at that
-   moment, though the caller may still be there. No phone rings within ``first_ring_seconds``: unreachable, or busy if a
+   moment, though the caller may still be there. No phone rings within its ``first_ring_seconds``: unreachable, or busy if a
    phone said so. No hang-up cause decides anything but busy.
 3. A phone that answers before it is taken back wins, even after the verdict (an overflow group): then the caller has
    reached a person, and recovery stops by itself.

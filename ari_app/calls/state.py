@@ -120,12 +120,11 @@ class Call:
         rings = 0 if setup.entry is None else setup.entry.rings
         match self.stage:
             case CallStage.RINGING:
+                own = [self.turn_ends(leg) for leg in self.live_legs]
                 if self.ring_started is None:
-                    end = since + setup.first_ring_seconds
-                else:
-                    end = self.ring_started + rings * setup.ring_seconds
-                turns = [self.turn_ends(leg) for leg in self.live_legs] if setup.strategy is not Strategy.ALL else []
-                return min([end, *turns])
+                    return max(own)  # each phone has its own time to begin
+                end = self.ring_started + rings * setup.ring_seconds
+                return end if setup.strategy is Strategy.ALL else min([end, *own])
             case CallStage.OVERFLOW:
                 return since + rings * setup.ring_seconds
             case CallStage.PROMPTING:
@@ -138,5 +137,5 @@ class Call:
                 assert_never(self.stage)
 
     def turn_ends(self, leg: Leg) -> float:
-        """When the next phone is rung instead of this one, unless all ring at once."""
+        """When a phone that has not rung is given up, and the next is rung instead of one that has, unless all ring at once."""
         return leg.since + (self.setup.each_seconds if leg.rang else self.setup.first_ring_seconds)

@@ -211,6 +211,19 @@ def test_a_phone_that_does_not_ring_or_is_busy_is_not_tried_again() -> None:
     assert words(call.ended(2, LegEnd.REJECTED)) == "tell call_missed no_answer · play missed_call_notice"
 
 
+@pytest.mark.parametrize("strategy", [Strategy.IN_ORDER, Strategy.ROUND_ROBIN])
+def test_a_phone_that_does_not_ring_takes_nothing_of_the_time_in_which_the_next_may_begin(strategy: Strategy) -> None:
+    call = Telling.of(strategy=strategy, phones=("101", "102", "103"), first_ring_seconds=5.0)
+    start = call.now
+    call.arrived()
+    assert words(call.deadline()) == "cancel leg0 · ring 102"
+    assert call.call.deadline == start + 10, "the second has five seconds of its own"
+    assert words(call.deadline()) == "cancel leg1 · ring 103"
+    assert words(call.later(4.9).ringing(2)) == "ring back"
+    assert call.now == start + 14.9
+    assert words(call.answered(2)) == "connect leg2 · tell call_answered"
+
+
 def test_the_last_phone_that_does_not_ring_ends_the_search() -> None:
     call = Telling.of(strategy=Strategy.IN_ORDER, phones=("101",))
     call.arrived()
