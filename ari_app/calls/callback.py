@@ -22,6 +22,7 @@ from ari_app.numbering import redacted
 from ari_app.pbx.ari import Ari
 from ari_app.pbx.channels import CallerId, HangupReason
 from ari_app.pbx.errors import AriError, MalformedAnswerError, NotFoundError, UnavailableError
+from ari_app.pbx.event_socket import Snapshot
 from ari_app.pbx.messages import (
     AriEvent,
     ChannelDestroyed,
@@ -30,6 +31,7 @@ from ari_app.pbx.messages import (
     StasisEnd,
     StasisStart,
 )
+from ari_app.pbx.models import ChannelState
 from ari_app.recovery.effects import PlaceCallback
 from ari_app.recovery.events import CallbackAnswered, CallbackEnded, CallbackHandedOver, CallbackOptedOut, Event
 from ari_app.recovery.values import CallbackEnd, EffectId, Intent, Line
@@ -144,14 +146,8 @@ class CallbackSession:
             return
         channel = event.channel.id
         match event:
-            case StasisStart() if channel == self.leg:
-                self._taken = True
-                self._decided.set()
-            case StasisStart() if channel == self._media:
-                self._media_ready.set()
-            case StasisStart() if channel in self._desks:
-                self._desk_answered.put_nowait(channel)
-                self._desk_change.set()
+            case StasisStart():
+                self._answered(channel)
             case ChannelDtmfReceived(digit=digit) if channel == self.leg and not self._handed_over:
                 self._keys.append(digit)
                 if digit == KEY_NEVER:
@@ -173,11 +169,25 @@ class CallbackSession:
             self._tell(CallbackOptedOut(at=self._clock.now(), source_id=source_id, effect_id=self.effect_id, how=how))
             self._desk_change.set()
 
-    def gone(self, channel_ids: frozenset[str]) -> None:
-        """These are all the channels that there still are."""
+    def compare(self, snapshot: Snapshot) -> None:
+        """Take how things stand in Asterisk, after a time of which we may have heard nothing. Never waits."""
+        there = {channel.id: channel for channel in snapshot.channels}
         for channel in (self.leg, *self._desks):
-            if channel not in channel_ids:
+            if channel not in there:
                 self._ended(channel, LegEnd.UNREACHABLE)
+        for channel, found in there.items():
+            if found.state is ChannelState.UP and channel in snapshot.application.channels:
+                self._answered(channel)
+
+    def _answered(self, channel: str) -> None:
+        if channel == self.leg:
+            self._taken = True
+            self._decided.set()
+        elif channel == self._media:
+            self._media_ready.set()
+        elif channel in self._desks:
+            self._desk_answered.put_nowait(channel)
+            self._desk_change.set()
 
     def _ended(self, channel: str, end: LegEnd) -> None:
         if channel == self.leg:

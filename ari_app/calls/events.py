@@ -32,6 +32,13 @@ class Arrived(Moment):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LegAsked(Moment):
+    """Only now was the phone asked to ring: Asterisk could not be reached before."""
+
+    leg: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LegRinging(Moment):
     """A phone rings, or sends early media (180 or 183, RFC 3261 section 21.1)."""
 
@@ -83,6 +90,7 @@ class DeadlinePassed(Moment):
 
 CallEvent = (
     Arrived
+    | LegAsked
     | LegRinging
     | LegAnswered
     | LegEnded

@@ -38,6 +38,7 @@ from ari_app.calls.events import (
     DeadlinePassed,
     KeyHeard,
     LegAnswered,
+    LegAsked,
     LegEnd,
     LegEnded,
     LegRinging,
@@ -70,6 +71,8 @@ def step(call: Call, event: CallEvent, digests: Digests) -> CallStep:
             _stray(draft, event)
         case Arrived():
             _arrived(draft)
+        case LegAsked(leg=leg):
+            _asked(draft, leg)
         case LegRinging(leg=leg):
             _ringing(draft, leg)
         case LegAnswered(leg=leg):
@@ -121,6 +124,13 @@ def _arrived(draft: CallDraft) -> None:
     else:
         draft.enter(CallStage.RINGING)
         draft.ring(setup.phones if setup.strategy is Strategy.ALL else setup.phones[:1])
+
+
+def _asked(draft: CallDraft, leg_id: str) -> None:
+    """Its time to begin to ring starts now."""
+    leg = draft.call.leg(leg_id)
+    if leg is not None and leg.state is LegState.CALLING:
+        draft.change(replace(leg, since=draft.now))
 
 
 def _ringing(draft: CallDraft, leg_id: str) -> None:

@@ -17,6 +17,7 @@ import structlog
 from ari_app.calls.state import CallSetup
 from ari_app.pbx.ari import Ari
 from ari_app.pbx.errors import AriError
+from ari_app.pbx.event_socket import Snapshot
 from ari_app.pbx.messages import AriEvent, ChannelDestroyed, ChannelHangupRequest, StasisEnd
 from ari_app.pbx.models import Bridge, Channel
 from ari_app.recovery.events import CallbackEnded, CallClosed
@@ -96,9 +97,9 @@ class ResumedTalk:
         if isinstance(event, ChannelDestroyed | ChannelHangupRequest | StasisEnd):
             self._over.set()
 
-    def gone(self, channel_ids: frozenset[str]) -> None:
-        """These are all the channels that there still are."""
-        if not channel_ids.issuperset(self._talk.channels):
+    def compare(self, snapshot: Snapshot) -> None:
+        """Take how things stand in Asterisk. Never waits."""
+        if not {channel.id for channel in snapshot.channels}.issuperset(self._talk.channels):
             self._over.set()
 
     async def run(self) -> None:

@@ -1,13 +1,15 @@
 """The shell of one inbound call: feeds its machine with what Asterisk says, performs what the machine asks, arms one timer.
 
 "Not found" from ARI means that a hang-up was first: for a hang-up that is success, for a ring or a bridge the event that
-tells of it is on its way. Facts for the journal go through a queue of their own, so that a slow disk never holds up a call.
+tells of it is on its way. No answer means that nobody knows: it is tried again, and nobody is missed on a guess. Facts for
+the journal go through a queue of their own, so that a slow disk never holds up a call.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 from collections.abc import Awaitable, Callable
 from typing import assert_never
 
@@ -39,14 +41,16 @@ from ari_app.calls.events import (
     LegRinging,
     RecordingEnded,
 )
+from ari_app.calls.legs import Legs
 from ari_app.calls.machine import step
 from ari_app.calls.prompts import MomentFields, PromptPlayer, Prompts, moment_of
-from ari_app.calls.state import Call, CallSetup, CallStage
+from ari_app.calls.state import TOLERANCE, Call, CallSetup, CallStage, Leg, LegState
 from ari_app.clock import Clock
 from ari_app.numbering import redacted
 from ari_app.pbx.ari import Ari
-from ari_app.pbx.channels import CallerId, HangupReason
-from ari_app.pbx.errors import AriError, NotFoundError, StateConflictError
+from ari_app.pbx.channels import HangupReason
+from ari_app.pbx.errors import AriError, NotFoundError, ServerFaultError, StateConflictError, UnavailableError
+from ari_app.pbx.event_socket import Snapshot
 from ari_app.pbx.messages import (
     AriEvent,
     ChannelDestroyed,
@@ -69,7 +73,8 @@ log = structlog.get_logger("call")
 
 LINGER_SECONDS = 5.0
 """How long strays of a call that is over are waited for."""
-LONGEST_RING_SECONDS = 120
+DOUBT_SECONDS = 0.5
+"""How soon that is tried again, or asked again, to which Asterisk gave no answer."""
 STALLED_SECONDS = 0.25
 """A deadline noticed so late was missed because the process stood still (a frozen machine, a debugger): what Asterisk has
 told meanwhile is still unread, and an answer among it counts more than the clock. So long it is waited for."""
@@ -91,6 +96,10 @@ def leg_end(cause: int, *, answered: bool) -> LegEnd:
     return LegEnd.HUNG_UP if answered else _ENDS.get(cause, LegEnd.UNREACHABLE)
 
 
+def _earlier(one: float | None, other: float | None) -> float | None:
+    return min((time for time in (one, other) if time is not None), default=None)
+
+
 class CallSession:
     """One inbound call."""
 
@@ -110,11 +119,14 @@ class CallSession:
         self._tell = tell
         self._own = own
         self._call = Call(setup=setup)
-        self._queue: asyncio.Queue[CallEvent] = asyncio.Queue()
+        self._queue: asyncio.Queue[CallEvent | Snapshot] = asyncio.Queue()
+        self._legs = Legs(setup, ari, clock, own, self._queue.put_nowait)
         self._prompter = PromptPlayer(setup.call_id, ari, clock, prompts, self._answer, self._queue.put_nowait)
         self._answered = False
         self._recording = False
         self._bridge: str | None = None
+        self._apart = False
+        self._again_at: float | None = None
         self._log = log.bind(call_id=setup.call_id, caller=redacted(setup.caller))
 
     @property
@@ -129,14 +141,9 @@ class CallSession:
         if translated is not None:
             self._queue.put_nowait(translated)
 
-    def gone(self, channel_ids: frozenset[str]) -> None:
-        """These channels are all that Asterisk still has: ours that are not among them have ended unheard."""
-        moment = self._moment()
-        for leg in self._call.live_legs:
-            if leg.leg not in channel_ids:
-                self._queue.put_nowait(LegEnded(**moment, leg=leg.leg, end=LegEnd.UNREACHABLE))
-        if self.live and self.setup.call_id not in channel_ids:
-            self._queue.put_nowait(CallerGone(**moment))
+    def compare(self, snapshot: Snapshot) -> None:
+        """Take how things stand in Asterisk, after a time of which we may have heard nothing. Never waits."""
+        self._queue.put_nowait(snapshot)
 
     def _translate(self, event: AriEvent) -> CallEvent | None:
         moment = self._moment()
@@ -193,36 +200,102 @@ class CallSession:
         await self._handle(Arrived(**self._moment()))
         try:
             while self.live:
-                await self._handle(await self._next(self._call.deadline))
+                await self._take(await self._next())
             verdict = self._call.verdict
             self._log.info("call_over", verdict=None if verdict is None else verdict.value)
             await self._linger()
         finally:
             await self._clear_up()
 
-    async def _next(self, deadline: float | None) -> CallEvent:
+    async def _next(self) -> CallEvent | Snapshot | None:
+        """What comes next; None when what is in doubt is to be tried again."""
+        deadline = self._call.deadline
         try:
-            async with asyncio.timeout_at(deadline):
+            async with asyncio.timeout_at(_earlier(deadline, self._again_at)):
                 return await self._queue.get()
         except TimeoutError:
-            return await self._unread(deadline) or DeadlinePassed(**self._moment())
+            late = asyncio.get_running_loop().time() - (math.inf if deadline is None else deadline)
+        if late < -TOLERANCE:
+            return None
+        return await self._unread(late) or await self._overdue()
 
-    async def _unread(self, deadline: float | None) -> CallEvent | None:
+    async def _unread(self, late: float) -> CallEvent | Snapshot | None:
         """What happened while nobody could read it; None when the deadline passes as it should."""
-        if deadline is None or asyncio.get_running_loop().time() - deadline < STALLED_SECONDS:
-            return None
+        return None if late < STALLED_SECONDS else await self._within(STALLED_SECONDS)
+
+    async def _within(self, seconds: float) -> CallEvent | Snapshot | None:
         try:
-            async with asyncio.timeout(STALLED_SECONDS):
+            async with asyncio.timeout(seconds):
                 return await self._queue.get()
         except TimeoutError:
             return None
+
+    async def _overdue(self) -> CallEvent | Snapshot | None:
+        """The deadline, unless a phone has been answered, or rings, and we are deaf; None when Asterisk cannot be asked."""
+        if self._call.stage in (CallStage.RINGING, CallStage.OVERFLOW):
+            try:
+                await self._legs.look(self._call.live_legs)
+            except UnavailableError as error:
+                self._log.info("verdict_waits", error=str(error))
+                return await self._within(DOUBT_SECONDS)
+            except AriError as error:
+                self._log.warning("phones_not_seen", error=str(error))
+        return DeadlinePassed(**self._moment()) if self._queue.empty() else self._queue.get_nowait()
+
+    async def _take(self, news: CallEvent | Snapshot | None) -> None:
+        match news:
+            case None:
+                await self._try_again()
+            case Snapshot():
+                await self._compare(news)
+            case _:
+                await self._handle(news)
+
+    async def _try_again(self) -> None:
+        """What Asterisk gave no answer to: phones that may not ring, two people who may not hear each other."""
+        self._again_at = None
+        for leg in self._call.live_legs:
+            if self._legs.doubtful(leg):
+                await self._attempt(RingLeg(leg.leg, leg.phone))
+        if self._apart and self._call.stage is CallStage.CONNECTED and self._call.connected_to is not None:
+            await self._attempt(Connect(self._call.connected_to))
+
+    async def _look_at(self, leg: Leg) -> None:
+        try:
+            await self._legs.look([leg])
+        except AriError as error:
+            self._log.warning("phone_not_seen", leg=leg.leg, error=str(error))
+
+    async def _compare(self, snapshot: Snapshot) -> None:
+        """Bring our belief in line with what Asterisk has. A leg that was rung since is not in ``snapshot``: it is asked for."""
+        there = {channel.id: channel for channel in snapshot.channels}
+        caller_gone = self.live and self.setup.call_id not in there
+        for leg in self._call.legs:
+            channel = there.get(leg.leg)
+            if leg.state is LegState.ENDED:
+                if channel is not None:
+                    await self._attempt(CancelLeg(leg.leg, elsewhere=False))
+            elif channel is not None:
+                self._legs.seen(leg, channel)
+            elif caller_gone:
+                self._legs.ended(leg.leg)
+            elif self._legs.doubtful(leg):
+                await self._attempt(RingLeg(leg.leg, leg.phone))
+            else:
+                await self._look_at(leg)
+        if caller_gone:
+            self._queue.put_nowait(CallerGone(**self._moment()))
+        elif self._apart:
+            members = next((set(bridge.channels) for bridge in snapshot.bridges if bridge.id == self._bridge), set())
+            self._apart = not members >= {self.setup.call_id, self._call.connected_to}
+            await self._try_again()
 
     async def _linger(self) -> None:
         """Hear what is still to come of a call that is over: the end of a prompt or message, a phone that answered too late."""
         try:
             async with asyncio.timeout(LINGER_SECONDS):
                 while self._prompter.playing or self._recording or self._call.live_legs or not self._queue.empty():
-                    await self._handle(await self._queue.get())
+                    await self._take(await self._queue.get())
         except TimeoutError:
             pass
 
@@ -231,12 +304,15 @@ class CallSession:
         self._call = result.call
         # Facts first: they wait for nobody, and the text hangs on them; each phone that is called off is a round trip.
         for effect in sorted(result.effects, key=lambda effect: not isinstance(effect, Tell)):
-            try:
-                await self._perform(effect)
-            except AriError as error:
-                self._log.warning("not_done", effect=type(effect).__name__, error=str(error))
+            await self._attempt(effect)
 
     # ---------------------------------------------------------------------------------------------------- what is to be done
+    async def _attempt(self, effect: CallEffect) -> None:
+        try:
+            await self._perform(effect)
+        except AriError as error:
+            self._log.warning("not_done", effect=type(effect).__name__, error=str(error))
+
     async def _perform(self, effect: CallEffect) -> None:
         caller = self.setup.call_id
         match effect:
@@ -272,52 +348,6 @@ class CallSession:
             self.setup.call_id, context="ring-groups", extension=extension, priority=1
         )
 
-    async def _ring(self, leg: str, phone: str) -> None:
-        self._own(leg)
-        shown = self.setup.caller or "anonymous"
-        try:
-            await self._ari.channels.originate(
-                f"PJSIP/{phone}",
-                channel=leg,
-                args=("leg", self.setup.call_id),
-                caller=CallerId(shown.removeprefix("+")),
-                ring_seconds=LONGEST_RING_SECONDS,
-                originator=self.setup.call_id,
-            )
-        except StateConflictError:
-            await self._adopt(leg)
-        except AriError as error:
-            # 500 "Allocation failed" is a phone that is not registered; 400, most often, a caller who is not there any more.
-            self._log.info("phone_unreachable", phone=phone, error=str(error))
-            if await self._caller_has_gone():
-                self._queue.put_nowait(CallerGone(**self._moment()))
-            self._queue.put_nowait(LegEnded(**self._moment(), leg=leg, end=LegEnd.UNREACHABLE))
-
-    async def _adopt(self, leg: str) -> None:
-        """Take over a leg that is there already: a Ringback that died had just asked for it, too late to be seen by us."""
-        try:
-            await self._ari.applications.subscribe(self._ari.application, f"channel:{leg}")
-            channel = await self._ari.channels.get(leg)
-        except AriError as error:
-            self._log.info("leg_gone", leg=leg, error=str(error))
-            self._queue.put_nowait(LegEnded(**self._moment(), leg=leg, end=LegEnd.UNREACHABLE))
-            return
-        self._log.info("leg_adopted", leg=leg, state=channel.state.value)
-        if channel.state is ChannelState.RINGING:
-            self._queue.put_nowait(LegRinging(**self._moment(), leg=leg))
-        elif channel.state is ChannelState.UP:
-            self._queue.put_nowait(LegAnswered(**self._moment(), leg=leg))
-
-    async def _caller_has_gone(self) -> bool:
-        """Whether a hang-up is on its way to us: who gave up is not to be taken for one whom no phone could be rung for."""
-        try:
-            await self._ari.channels.get(self.setup.call_id)
-        except NotFoundError:
-            return True
-        except AriError:
-            return False
-        return False
-
     async def _hang_up(self, channel: str, reason: HangupReason) -> None:
         with contextlib.suppress(NotFoundError):  # it is gone already, which is what was wanted
             await self._ari.channels.hangup(channel, reason)
@@ -327,11 +357,23 @@ class CallSession:
             await self._ari.channels.answer(self.setup.call_id)
             self._answered = True
 
+    async def _ring(self, leg: str, phone: str) -> None:
+        await self._legs.ring(leg, phone)
+        rung = self._call.leg(leg)
+        if rung is not None and self._legs.doubtful(rung):
+            self._again_at = asyncio.get_running_loop().time() + DOUBT_SECONDS
+
     async def _connect(self, leg: str) -> None:
-        self._bridge = f"{self.setup.call_id}-talk"
-        await self._ari.bridges.create(self._bridge)
-        await self._answer()
-        await self._ari.bridges.add(self._bridge, self.setup.call_id, leg)
+        """Tried again until it is known to be done: or two people would hear nothing of each other for a whole call."""
+        self._bridge, self._apart = f"{self.setup.call_id}-talk", False
+        try:
+            with contextlib.suppress(StateConflictError, ServerFaultError):  # it is there: 409, or 500 before
+                await self._ari.bridges.create(self._bridge)
+            await self._answer()
+            await self._ari.bridges.add(self._bridge, self.setup.call_id, leg)
+        except (UnavailableError, StateConflictError):  # or a phone that has not entered our application yet
+            self._apart, self._again_at = True, asyncio.get_running_loop().time() + DOUBT_SECONDS
+            raise
 
     async def _record(self, longest: float) -> None:
         name = f"message-{self.setup.call_id}"

@@ -68,7 +68,7 @@ class Session(Protocol):
 
     def deliver(self, event: AriEvent) -> None: ...
 
-    def gone(self, channel_ids: frozenset[str]) -> None: ...
+    def compare(self, snapshot: Snapshot) -> None: ...
 
 
 class Arriving:
@@ -78,21 +78,21 @@ class Arriving:
 
     def __init__(self, call_id: str) -> None:
         self._call_id = call_id
-        self._events: list[AriEvent] = []
-        self._gone: frozenset[str] | None = None
+        self._news: list[AriEvent | Snapshot] = []
 
     def deliver(self, event: AriEvent) -> None:
-        self._events.append(event)
+        self._news.append(event)
 
-    def gone(self, channel_ids: frozenset[str]) -> None:
-        self._gone = channel_ids
+    def compare(self, snapshot: Snapshot) -> None:
+        self._news.append(snapshot)
 
     def hand_over(self, session: Session) -> None:
         """``session`` hears of it all."""
-        for event in self._events:
-            session.deliver(event)
-        if self._gone is not None:
-            session.gone(self._gone)
+        for one in self._news:
+            if isinstance(one, Snapshot):
+                session.compare(one)
+            else:
+                session.deliver(one)
 
 
 class CallSupervisor:
@@ -221,13 +221,13 @@ class CallSupervisor:
             owner.deliver(event)
 
     def _connected(self, snapshot: Snapshot) -> None:
-        """Bring our belief in line with what Asterisk has: ended unheard, or arrived while we were away."""
+        """Bring our belief in line with what Asterisk has: answered or ended unheard, or arrived while we were away."""
         self.connected, self.trouble = True, None
         self.version = snapshot.info.version
         log.info("asterisk_connected", version=snapshot.info.version, channels=len(snapshot.channels))
         there = frozenset(channel.id for channel in snapshot.channels)
         for session in {id(owner): owner for owner in self._owners.values()}.values():
-            session.gone(there)
+            session.compare(snapshot)
         self.on_snapshot(there)
         known = set(snapshot.application.channels)
         ours = [channel for channel in snapshot.channels if channel.id in known or is_ours(channel.id)]

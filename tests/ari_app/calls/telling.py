@@ -28,6 +28,7 @@ from ari_app.calls.events import (
     DeadlinePassed,
     KeyHeard,
     LegAnswered,
+    LegAsked,
     LegEnd,
     LegEnded,
     LegRinging,
@@ -101,6 +102,9 @@ class Telling:
     # ------------------------------------------------------------------------------------------------------------ events
     def arrived(self) -> tuple[CallEffect, ...]:
         return self.take(Arrived(now=self.now, at=self.at))
+
+    def asked(self, leg: int | str = 0) -> tuple[CallEffect, ...]:
+        return self.take(LegAsked(now=self.now, at=self.at, leg=self.name(leg)))
 
     def ringing(self, leg: int | str = 0) -> tuple[CallEffect, ...]:
         return self.take(LegRinging(now=self.now, at=self.at, leg=self.name(leg)))

@@ -224,6 +224,15 @@ def test_a_phone_that_does_not_ring_takes_nothing_of_the_time_in_which_the_next_
     assert words(call.answered(2)) == "connect leg2 · tell call_answered"
 
 
+@pytest.mark.parametrize("strategy", Strategy)
+def test_a_phone_that_could_only_be_asked_later_has_its_time_from_then(strategy: Strategy) -> None:
+    call = Telling.of(strategy=strategy, first_ring_seconds=5.0)
+    call.arrived()
+    assert call.later(4).asked(0) == ()
+    assert call.call.deadline == call.now + 5
+    assert call.asked("another") == ()
+
+
 def test_the_last_phone_that_does_not_ring_ends_the_search() -> None:
     call = Telling.of(strategy=Strategy.IN_ORDER, phones=("101",))
     call.arrived()

@@ -59,6 +59,10 @@ class Story(RuleBasedStateMachine):
         assert self.call.arrived() == ()
 
     @rule(leg=LEGS)
+    def asked(self, leg: int | str) -> None:
+        self.call.asked(leg)
+
+    @rule(leg=LEGS)
     def ringing(self, leg: int | str) -> None:
         self.call.ringing(leg)
 

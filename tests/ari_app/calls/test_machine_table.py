@@ -121,6 +121,7 @@ def early(call: Telling) -> tuple[CallEffect, ...]:
 
 EVENTS: dict[str, Happen] = {
     "arrived": lambda call: call.arrived(),
+    "leg_asked": lambda call: call.later(1).asked(live(call)),
     "leg_ringing": lambda call: call.ringing(live(call)),
     "leg_ringing, another": lambda call: call.ringing("another"),
     "leg_answered": lambda call: call.answered(live(call)),
@@ -147,6 +148,7 @@ PROMPTED = frozenset({"notice", "keys"})
 CHANGES_NOTHING: dict[str, frozenset[str]] = {
     "arrived": ALL - {"new"},
     # legs that we do not know, that are over, or that ring already
+    "leg_asked": ALL - {"calling"},
     "leg_ringing": ALL - {"calling"},
     "leg_ringing, another": ALL,
     "leg_answered": frozenset({"connected"}),  # told twice

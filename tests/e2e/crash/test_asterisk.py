@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from ari_app.pbx.ari import Ari
-from tests.e2e.brokerage import MAIN, NO_TEXT, Brokerage
+from tests.e2e.brokerage import MAIN, NO_TEXT, RING_SECONDS, RINGS, Brokerage
 from tests.e2e.crash.fragile import Fragile
-from tests.e2e.scenes import missed_call, settled, verdict
+from tests.e2e.scenes import missed_call, quiet, settled, verdict
+from tests.support.tones import loudness, write_tone
 from tests.support.waiting import until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
@@ -68,6 +71,44 @@ async def test_a_link_that_is_cut_without_a_word_is_noticed_and_a_call_that_came
         await settled(brokerage, caller, "text")
     assert len(verdict(brokerage, caller)) == 1
     assert len(brokerage.smsc.to(caller)) == 1
+
+
+@pytest.mark.parametrize("way", ["frozen", "cut"])
+async def test_a_phone_that_is_answered_while_the_link_is_down_is_put_through_and_nobody_is_missed(
+    fragile: Fragile, caller: str, tmp_path: Path, way: str
+) -> None:
+    brokerage, before = fragile.brokerage, fragile.log_end
+    heard = {name: tmp_path / f"{name}.wav" for name in ("desk", "mobile")}
+    async with (
+        brokerage.desk_phone("101", speak=str(write_tone(tmp_path / "700.wav", 700.0, 60.0))) as desk,
+        brokerage.mobile(caller, speak=str(write_tone(tmp_path / "400.wav", 400.0, 60.0))) as mobile,
+    ):
+        mobile.call(brokerage.dial(MAIN))
+        await desk.heard("incoming")
+        if way == "frozen":
+            fragile.ari.freeze()
+        else:
+            fragile.ari.refusing = True
+            fragile.ari.cut()
+        desk.answer()
+        await until(lambda: fragile.said("asterisk_lost", after=before), within=20.0, what="the loss to be noticed")
+        await brokerage.talk(RINGS * RING_SECONDS)  # three rings are over now
+        assert verdict(brokerage, caller) == []
+        fragile.ari.refusing = False
+        fragile.ari.cut()
+        fragile.ari.thaw()
+        await brokerage.event("CallAnswered", caller=caller, within=20.0)
+        await mobile.heard("media")
+        desk.record(heard["desk"])
+        mobile.record(heard["mobile"])
+        await brokerage.talk(2.0)
+        mobile.hang_up()
+        await desk.heard("ended")
+        await brokerage.event("CallClosed", caller=caller)
+    assert verdict(brokerage, caller) == ["answered"]
+    await quiet(brokerage, caller)
+    assert loudness(heard["mobile"], 700.0) > 1000
+    assert loudness(heard["desk"], 400.0) > 1000
 
 
 async def test_another_client_that_takes_our_application_is_loud_and_is_followed_when_it_leaves(
