@@ -14,7 +14,7 @@ class Prompt(StrEnum):
     NOTICE = "missed_call_notice"
     """Says that we text and call back, and names the keys. The notice that consent rests on."""
     SORRY = "missed_call_plain"
-    """For callers whom we cannot contact: promises nothing."""
+    """For callers whom we may not contact, or not again today: promises nothing."""
     CALL_NOW = "thanks_callback"
     NEVER = "thanks_no_contact"
     MESSAGE = "leave_message"

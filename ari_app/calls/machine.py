@@ -262,7 +262,7 @@ def _key(draft: CallDraft, key: str) -> None:
     call = draft.call
     if call.stage is not CallStage.PROMPTING or not call.recovering or call.playing is Prompt.NEVER:
         return
-    if key != KEY_NEVER and (key != KEY_CALL_NOW or call.playing is Prompt.CALL_NOW):
+    if key != KEY_NEVER and (key != KEY_CALL_NOW or call.playing is Prompt.CALL_NOW or not draft.setup.may_call):
         return
     draft.tell(KeyPressed(**draft.common(), source_id=f"key:{draft.setup.call_id}:{key}", key=key))
     if call.playing is not None:

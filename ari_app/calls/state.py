@@ -52,8 +52,9 @@ class CallSetup:
     """What is known when the call arrives.
 
     call_id: the linkedid. entry: None when the number is not in the settings. phones: in the order in which they are to
-    ring. each_seconds: a phone's share, unless all ring. contactable: the caller has a number that we may promise to text.
-    keys_after_seconds: how long keys are heard after the notice.
+    ring. each_seconds: a phone's share, unless all ring. contactable: the notice would be true for
+    this caller. may_call: so would be what key 1 is answered with. keys_after_seconds: how long keys are heard after the
+    notice.
     """
 
     call_id: str
@@ -68,6 +69,7 @@ class CallSetup:
     each_seconds: float = 6.0
     overflow: tuple[str, ...] = ()
     contactable: bool = True
+    may_call: bool = True
     ring_seconds: float = 6.0
     first_ring_seconds: float = 5.0
     dropped_seconds: float = 3.0

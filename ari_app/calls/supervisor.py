@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any, NoReturn, Protocol
 
 import structlog
 
 from ari_app.calls.arrival import arrival
 from ari_app.calls.callers import name_of
+from ari_app.calls.promises import NOTHING, Promises, promises
 from ari_app.calls.prompts import Prompts
 from ari_app.calls.resumed import FoundTalk, ResumedTalk, call_over, callback_over, found_talks, is_ours
 from ari_app.calls.session import CallSession
@@ -43,12 +45,10 @@ from ari_app.pbx.models import Channel
 from ari_app.recovery.events import Event
 from ari_app.recovery.policy import NumberEntry, Policy, Strategy
 from ari_app.recovery.rotation import rotated
-from ari_app.recovery.values import E164, ConsentState, NumberKind
-from ari_app.recovery.values import Channel as ContactChannel
+from ari_app.recovery.values import E164
 from ari_app.runtime.recorder import Recorder
 from ari_app.settings.calling import PromptSection
-from ari_app.store import people
-from ari_app.store.db import Database, Store
+from ari_app.store.db import Store
 
 log = structlog.get_logger("calls")
 
@@ -333,11 +333,13 @@ class CallSupervisor:
         if common.entry is None:
             log.warning("number_not_in_settings", dialled=common.dialled, caller=redacted(common.caller))
             return common
+        promised = await self._promises(common, policy, at)
         return replace(
             common,
             keys_after_seconds=self._options.keys_after,
             message_seconds=self._options.voicemail_longest,
-            contactable=common.kind is NumberKind.ORDINARY and await self._contactable(common.caller, policy),
+            contactable=promised.notice(policy, own_words=self._options.notice is not None),
+            may_call=promised.call,
             **self._phones(common.entry, policy),
         )
 
@@ -352,17 +354,8 @@ class CallSupervisor:
         strategy = Strategy.ALL if len(phones) == 1 else group.strategy
         return {"strategy": strategy, "phones": phones, "each_seconds": group.each_seconds, "overflow": overflow}
 
-    async def _contactable(self, number: E164 | None, policy: Policy) -> bool:
-        """Whether the notice would be true for this caller: who said no is not promised a text."""
-        if number is None or policy.is_blocked(number):
-            return False
-
-        def job(db: Database) -> bool:
-            known = people.person(db, number)
-            said = {people.consent(db, number, channel).state for channel in (ContactChannel.TEXT, ContactChannel.CALL)}
-            return ConsentState.OPTED_OUT not in said and not (known is not None and known.blocked)
-
+    async def _promises(self, setup: CallSetup, policy: Policy, at: datetime) -> Promises:
         try:
-            return await self._store.read(job)
+            return await self._store.read(lambda db: promises(db, policy, setup, at))
         except StoreUnavailableError:
-            return False
+            return NOTHING

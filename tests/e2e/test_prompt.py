@@ -114,6 +114,24 @@ async def test_who_presses_9_is_never_contacted_and_a_person_is_told(
     assert first.body["whole"] is False  # the second call heard no notice, which would not have been true
 
 
+async def test_who_is_missed_again_on_the_same_day_hears_no_promise_that_nobody_keeps(
+    brokerage: Brokerage, caller: str, tmp_path: Path
+) -> None:
+    recorded = tmp_path / "heard.wav"
+    async with missed_call(brokerage, caller) as mobile:
+        mobile.hang_up()
+        await mobile.heard("ended")
+        await settled(brokerage, caller, "text")
+        mobile.change(record=str(recorded))
+        mobile.call(brokerage.dial(MAIN))
+        again = await brokerage.event("CallMissed", caller=caller, count=2)
+        await mobile.heard("ended", within=15.0)
+        await brokerage.event("CallerLeft", caller=caller, count=2)
+    assert ("plan", "skipped", "FRQ-03") in brokerage.reasons(again)
+    assert await heard_whole(recorded, brokerage.sounds / "missed_call_plain.wav") > 0.85
+    assert len([event for event in brokerage.events("PromptPlayed") if event.body["caller"] == caller]) == 1
+
+
 async def test_other_keys_change_nothing(brokerage: Brokerage, caller: str) -> None:
     async with missed_call(brokerage, caller) as mobile:
         mobile.press("5#")

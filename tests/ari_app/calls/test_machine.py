@@ -351,6 +351,12 @@ def test_an_overflow_without_phones_is_the_prompt() -> None:
     assert missed(AfterMiss.OVERFLOW, overflow=()).call.playing is Prompt.NOTICE
 
 
+def test_who_may_not_be_called_is_promised_no_call_by_key_1_and_may_still_press_9() -> None:
+    call = missed(may_call=False)
+    assert call.key("1") == ()
+    assert words(call.key("9")) == "tell key_pressed · stop playing · play thanks_no_contact"
+
+
 @pytest.mark.parametrize("contactable", [True, False])
 def test_voicemail_follows_the_notice_or_the_apology(contactable: bool) -> None:
     call = missed(AfterMiss.VOICEMAIL, contactable=contactable)
