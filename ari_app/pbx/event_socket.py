@@ -8,6 +8,7 @@ events carry the whole channel as it was, so take them as repetitions where the 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -71,7 +72,8 @@ class Disconnected:
 
 @dataclass(frozen=True, slots=True)
 class TakenOver:
-    """Another client has connected as our application. It is not fought: we are deaf until it has gone."""
+    """Another client has connected as our application. It is not fought: we are deaf until it has gone, or has had it for
+    a while."""
 
     application: str
 
@@ -100,6 +102,7 @@ class SocketTiming:
 
     ``first_delay`` must not be shorter than 0.5: Asterisk clears up after a dropped socket, and one that comes at once
     can lose its application to that. Delays double up to ``longest_delay``; half of each is random.
+    A client that took our application has it for ``rival_keeps`` at most, if it does not take it again.
     """
 
     first_delay: float = 0.5
@@ -108,6 +111,7 @@ class SocketTiming:
     check_every: float = 4.0
     answer_within: float = 4.0
     close_within: float = 0.5
+    rival_keeps: float = 45.0
 
     def delay(self, failures: int, chance: float) -> float:
         """How long to wait after so many failures in a row; ``chance`` is in [0, 1)."""
@@ -158,15 +162,25 @@ class EventSocket:
             await asyncio.sleep(delay)  # noqa: TID251 - this is what waiting on time is for
 
     async def _until_free(self) -> None:
-        """Wait until the other client has left: to take the application back would begin a fight without an end."""
-        while True:
-            await asyncio.sleep(self._timing.check_every)  # noqa: TID251 - Asterisk is asked, it does not tell
-            try:
-                await self._ari.applications.get(self._ari.application)
-            except NotFoundError:
-                return
-            except AriError:
-                continue
+        """Wait until the other client has left: to take the application back at once would begin a fight without an end.
+
+        An application that has calls stays registered when its client has left, and nothing tells it from one whose client
+        is there: after ``rival_keeps`` it is ours again. A client that lives takes it back, and we are told.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._timing.rival_keeps):
+                while await self._is_registered():  # noqa: ASYNC110
+                    await asyncio.sleep(self._timing.check_every)  # noqa: TID251 - Asterisk is asked, it does not tell
+
+    async def _is_registered(self) -> bool:
+        """Whether Asterisk knows our application, with a client or without; True where it cannot be asked."""
+        try:
+            await self._ari.applications.get(self._ari.application)
+        except NotFoundError:
+            return False
+        except AriError:
+            return True
+        return True
 
     async def _session(self) -> str:
         """One connection from its opening to its end; returns why it ended. Raises TakenOverError."""

@@ -26,6 +26,10 @@ def test_a_dead_link_is_noticed_within_ten_seconds() -> None:
     assert timing.check_every + timing.answer_within <= 10.0
 
 
+def test_a_rival_is_left_alone_for_long_enough_to_be_no_fight() -> None:
+    assert 30.0 <= SocketTiming().rival_keeps <= 60.0
+
+
 def test_nothing_is_refused_that_we_would_understand() -> None:
     assert not KNOWN_TYPES & set(NOISE)
     assert set(ENDPOINT_EVENTS) <= KNOWN_TYPES

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
 from ari_app.pbx.event_socket import AsteriskRestarted, Connected, Disconnected, EventSocket, SocketEvent, TakenOver
-from ari_app.pbx.messages import ApplicationReplaced, ContactStatusChange, StasisStart, TextMessageReceived
+from ari_app.pbx.messages import ApplicationReplaced, ContactStatusChange, StasisEnd, StasisStart, TextMessageReceived
 from ari_app.pbx.models import AsteriskInfo
 from tests.ari_app.pbx.listening import BRISK, listening, until_forgotten
 from tests.support.asterisk import TestPbx, running_pbx
@@ -175,6 +176,30 @@ async def test_a_rival_that_takes_the_application_is_reported_and_not_fought(ast
                 await socket.receive(timeout=5 * BRISK.check_every)
         await until(lambda: isinstance(events[-1], Connected), within=15.0, what="ours again, when the rival has gone")
         assert [type(event) for event in events] == [Connected, ApplicationReplaced, TakenOver, Connected]
+        task.cancel()
+        await until_forgotten(rivals)
+
+
+async def test_a_rival_that_came_and_went_during_a_call_does_not_leave_us_deaf_until_its_end(asterisk: TestPbx) -> None:
+    events: list[SocketEvent] = []
+    timing = replace(BRISK, rival_keeps=1.5)
+    async with (
+        asterisk.ari() as ours,
+        asterisk.ari() as rivals,
+        asterisk.mobile() as mobile,
+        asyncio.TaskGroup() as group,
+    ):
+        task = group.create_task(EventSocket(ours, events.append, chance=lambda: 0.5, timing=timing).run())
+        await until(lambda: events, what="ours to be connected")
+        mobile.call(asterisk.dial_in(NUMBER))
+        await until(lambda: isinstance(events[-1], StasisStart), what="the call")
+        async with await rivals.http.open_events(asterisk.app, close_within=0.5):
+            await until(lambda: TakenOver(asterisk.app) in events, what="ours to notice")
+        assert (await rivals.applications.get(asterisk.app)).channels, "the call keeps it registered"
+        await until(lambda: isinstance(events[-1], Connected), within=5.0, what="ours again")
+        [call] = (await rivals.applications.get(asterisk.app)).channels
+        await rivals.channels.hangup(call)
+        await until(lambda: isinstance(events[-1], StasisEnd), what="its end to be heard")
         task.cancel()
         await until_forgotten(rivals)
 
