@@ -189,6 +189,10 @@ class CallSupervisor:
         match event:
             case StasisStart(args=(first, *rest), channel=channel) if first == INBOUND:
                 self._arrived(channel, rest[0] if rest else "")
+            case StasisStart(channel=channel) if is_ours(channel.id) and channel.id not in self._owners:
+                # A phone that was called off in vain: whoever picked it up would hear nothing, for as long as they like.
+                log.warning("orphan_hung_up", channel=channel.name)
+                self.start(self._hang_up(channel.id))
             case ChannelEvent(channel=channel):
                 self._route(channel.id, event)
             case Dial(peer=peer):

@@ -127,6 +127,15 @@ async def test_another_client_that_takes_our_application_is_loud_and_is_followed
         await settled(brokerage, caller, "text")
 
 
+async def test_whoever_picks_up_a_phone_that_nobody_is_behind_is_not_left_in_silence(fragile: Fragile) -> None:
+    brokerage, before = fragile.brokerage, fragile.log_end
+    async with brokerage.desk_phone("101", answer_after=0.2) as desk, _rival(brokerage) as ari:
+        await ari.channels.originate("PJSIP/101", channel="callback-999999.0-desk0", args=("desk", "999999.0"))
+        await desk.heard("answered")
+        await desk.heard("ended", within=5.0)
+    assert fragile.said("orphan_hung_up", after=before) == 1
+
+
 def _rival(brokerage: Brokerage) -> Ari:
     """Another program with the same application and password."""
     pbx = brokerage.settings.document.pbx
