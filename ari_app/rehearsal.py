@@ -20,17 +20,17 @@ from ari_app.calls.events import (
     RecordingEnded,
 )
 from ari_app.calls.machine import step
+from ari_app.calls.promises import promises
 from ari_app.calls.state import Call, CallSetup, CallStage
 from ari_app.recovery.effects import KINDS, PlaceCallback
 from ari_app.recovery.events import CallbackEnded, Event, TimerFired
 from ari_app.recovery.policy import NumberEntry, Policy, Strategy
-from ari_app.recovery.values import E164, CallbackEnd, ConsentState, Intent, NumberKind
-from ari_app.runtime.facts import look_up
+from ari_app.recovery.values import E164, CallbackEnd, Intent
 from ari_app.runtime.outcome import Done
 from ari_app.runtime.recorder import PolicyInForce, Recorded, Recorder
 from ari_app.settings.calling import PromptSection
 from ari_app.store import outbox, timers
-from ari_app.store.db import Database, InlineStore, connect, prepare
+from ari_app.store.db import InlineStore, connect, prepare
 
 PROMPT_SECONDS = {Prompt.NOTICE: 11.0, Prompt.SORRY: 5.0, Prompt.MESSAGE: 4.0}
 """About as long as the prompts take."""
@@ -82,9 +82,11 @@ async def rehearse(
             _copy_person(books, path, setup.caller)
         store = InlineStore(path)
         try:
-            contactable = await store.read(lambda db: _contactable(db, policy, setup, at))
+            promised = await store.read(lambda db: promises(db, policy, setup, at))
             stage = _Stage(policy, store, at)
-            await stage.play(replace(_ringing(setup, setup.entry, policy, prompt), contactable=contactable))
+            ringing = _ringing(setup, setup.entry, policy, prompt)
+            contactable = promised.notice(policy, own_words=prompt.notice is not None)
+            await stage.play(replace(ringing, contactable=contactable, may_call=promised.call))
         finally:
             store.close()
     return Rehearsal(setup.entry, setup.is_open, tuple(stage.steps), tuple(stage.hears))
@@ -102,13 +104,6 @@ def _ringing(setup: CallSetup, entry: NumberEntry, policy: Policy, prompt: Promp
         keys_after_seconds=prompt.keys_after,
         message_seconds=prompt.voicemail_longest,
     )
-
-
-def _contactable(db: Database, policy: Policy, setup: CallSetup, at: datetime) -> bool:
-    """Whether the notice would be true for this caller."""
-    known = look_up(db, policy, at, number=setup.caller, kind=setup.kind, office=None, group=None)
-    said = (known.text.state, known.call.state)
-    return known.kind is NumberKind.ORDINARY and not known.blocked and ConsentState.OPTED_OUT not in said
 
 
 class _Line:

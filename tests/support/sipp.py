@@ -40,8 +40,8 @@ class Sipp:
     ) -> None:
         """``remote``: host:port of the PBX. ``service``: the number called, or the phone that registers. ``calls``: None
         for a phone, which serves until it is stopped. ``pause_seconds``: the scenario's pause. ``keys``: its ``[words]``,
-        such as ``caller`` (which may hold ``[call_number]``), ``lifetime``, ``request``; ``dialled``: what To says, where it is not
-        ``service``. ``audio``: PCMU samples to speak. ``secret``: the password of ``service``."""
+        such as ``caller`` (which may hold ``[call_number]``), ``lifetime``, ``request``; ``dialled``: what To says, where it
+        is not ``service``. ``audio``: PCMU samples to speak. ``secret``: the password of ``service``."""
         self._folder = tempfile.TemporaryDirectory(prefix="sipp-")
         text = (SCENARIOS / f"{scenario}.xml").read_text(encoding="utf-8").replace("[audio]", str(audio))
         # SIPp does not look for words inside of words, and a caller's number may end in [call_number].
