@@ -169,7 +169,7 @@ class EventSocket:
         """
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._timing.rival_keeps):
-                while await self._is_registered():  # noqa: ASYNC110
+                while await self._is_registered():  # noqa: ASYNC110 - nothing tells when it is free
                     await asyncio.sleep(self._timing.check_every)  # noqa: TID251 - Asterisk is asked, it does not tell
 
     async def _is_registered(self) -> bool:
