@@ -104,6 +104,7 @@ async def test_a_call_to_the_contact_that_we_registered_is_of_the_number_in_to_w
 
         await call(MISSED)
         present = await stage.event("CallMissed", caller=MISSED)
+        await stage.event("EffectSettled", kind="text", within=10.0)
         await stage.stop_ringback(signal.SIGKILL)
         await call(GAVE_UP)
         await stage.start_ringback()
