@@ -33,7 +33,7 @@ class Arrived(Moment):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LegAsked(Moment):
-    """Only now was the phone asked to ring: Asterisk could not be reached before."""
+    """Only now was the phone asked to ring, or asked again: Asterisk could not be reached before, or we could not be."""
 
     leg: str
 

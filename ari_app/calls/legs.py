@@ -91,13 +91,18 @@ class Legs:
             self._in_doubt.discard(leg)
             self._stands(leg, channel)
 
-    async def look(self, legs: Iterable[Leg]) -> None:
-        """Ask what they are doing; what was not heard of it happens now. Raises a leaf of AriError."""
+    async def look(self, legs: Iterable[Leg], *, after_gap: bool = False) -> None:
+        """Ask what they are doing; what was not heard of it happens now. Raises a leaf of AriError.
+
+        after_gap: nobody has heard how one that is gone has ended, so its phone is asked again. Asterisk hangs up on
+        whoever picks up while we are away, and their caller still waits.
+        """
         for leg in legs:
             try:
                 channel = await self._ari.channels.get(leg.leg)
             except NotFoundError:
-                if self.doubtful(leg):
+                if self.doubtful(leg) or (after_gap and leg.state is not LegState.ANSWERED):
+                    self._in_doubt.add(leg.leg)
                     await self.ring(leg.leg, leg.phone)
                 else:
                     self.ended(leg.leg)

@@ -127,10 +127,13 @@ def _arrived(draft: CallDraft) -> None:
 
 
 def _asked(draft: CallDraft, leg_id: str) -> None:
-    """Its time to begin to ring starts now."""
+    """Its time to begin to ring starts now; the ring clock, too, starts anew if no other phone rings."""
     leg = draft.call.leg(leg_id)
-    if leg is not None and leg.state is LegState.CALLING:
-        draft.change(replace(leg, since=draft.now))
+    if leg is None or leg.state not in (LegState.CALLING, LegState.RINGING):
+        return
+    draft.change(replace(leg, state=LegState.CALLING, since=draft.now))
+    if not any(other.state is LegState.RINGING for other in draft.call.live_legs):
+        draft.call = replace(draft.call, ring_started=None)
 
 
 def _ringing(draft: CallDraft, leg_id: str) -> None:
@@ -182,8 +185,7 @@ def _next_phone(draft: CallDraft) -> None:
     if following is not None:
         draft.ring([following])
         return
-    rang = any(leg.rang for leg in draft.call.legs)
-    _missed(draft, Verdict.NO_ANSWER if rang else _why_nobody_rang(draft))
+    _missed(draft, _why_missed(draft))
 
 
 def _phone_in_turn(draft: CallDraft) -> str | None:
@@ -196,7 +198,9 @@ def _phone_in_turn(draft: CallDraft) -> str | None:
     return next((phone for phone in (*phones[start:], *phones[:start]) if phone not in out), None)
 
 
-def _why_nobody_rang(draft: CallDraft) -> Verdict:
+def _why_missed(draft: CallDraft) -> Verdict:
+    if any(leg.rang for leg in draft.call.legs):
+        return Verdict.NO_ANSWER
     return Verdict.BUSY if any(leg.end is LegEnd.BUSY for leg in draft.call.legs) else Verdict.UNREACHABLE
 
 
@@ -222,7 +226,7 @@ def _ringing_deadline(draft: CallDraft) -> None:
         draft.cancel_all()
         _missed(draft, Verdict.NO_ANSWER)
     elif draft.setup.strategy is Strategy.ALL:
-        verdict = _why_nobody_rang(draft)
+        verdict = _why_missed(draft)
         draft.cancel_all()
         _missed(draft, verdict)
     else:

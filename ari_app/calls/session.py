@@ -262,9 +262,10 @@ class CallSession:
 
     async def _look_at(self, leg: Leg) -> None:
         try:
-            await self._legs.look([leg])
+            await self._legs.look([leg], after_gap=True)
         except AriError as error:
             self._log.warning("phone_not_seen", leg=leg.leg, error=str(error))
+        self._try_later(leg)
 
     async def _compare(self, snapshot: Snapshot) -> None:
         """Bring our belief in line with what Asterisk has. A leg that was rung since is not in ``snapshot``: it is asked for."""
@@ -279,8 +280,6 @@ class CallSession:
                 self._legs.seen(leg, channel)
             elif caller_gone:
                 self._legs.ended(leg.leg)
-            elif self._legs.doubtful(leg):
-                await self._attempt(RingLeg(leg.leg, leg.phone))
             else:
                 await self._look_at(leg)
         if caller_gone:
@@ -359,8 +358,10 @@ class CallSession:
 
     async def _ring(self, leg: str, phone: str) -> None:
         await self._legs.ring(leg, phone)
-        rung = self._call.leg(leg)
-        if rung is not None and self._legs.doubtful(rung):
+        self._try_later(self._call.leg(leg))
+
+    def _try_later(self, leg: Leg | None) -> None:
+        if leg is not None and self._legs.doubtful(leg):
             self._again_at = asyncio.get_running_loop().time() + DOUBT_SECONDS
 
     async def _connect(self, leg: str) -> None:

@@ -233,6 +233,23 @@ def test_a_phone_that_could_only_be_asked_later_has_its_time_from_then(strategy:
     assert call.asked("another") == ()
 
 
+def test_the_ring_clock_starts_anew_when_the_only_phone_that_rang_is_asked_again() -> None:
+    call = ringing()
+    call.later(10).asked(0)
+    assert call.call.ring_started is not None, "the other one rings on"
+    call.asked(1)
+    assert call.call.deadline == call.now + call.call.setup.each_seconds
+    assert words(call.later(1).ringing(1)) == "ring back"
+    assert call.call.deadline == call.now + 18
+
+
+def test_phones_that_rang_and_do_not_ring_again_were_not_answered() -> None:
+    call = ringing()
+    call.asked(0)
+    call.asked(1)
+    assert "call_missed no_answer" in words(call.deadline())
+
+
 def test_the_last_phone_that_does_not_ring_ends_the_search() -> None:
     call = Telling.of(strategy=Strategy.IN_ORDER, phones=("101",))
     call.arrived()

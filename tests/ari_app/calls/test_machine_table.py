@@ -148,7 +148,7 @@ PROMPTED = frozenset({"notice", "keys"})
 CHANGES_NOTHING: dict[str, frozenset[str]] = {
     "arrived": ALL - {"new"},
     # legs that we do not know, that are over, or that ring already
-    "leg_asked": ALL - {"calling"},
+    "leg_asked": ALL - {"calling", "ringing", "overflow"},
     "leg_ringing": ALL - {"calling"},
     "leg_ringing, another": ALL,
     "leg_answered": frozenset({"connected"}),  # told twice

@@ -40,7 +40,7 @@ class Running:
         self.told: list[Event] = []
         self._listener = listener
         self._heard = len(listener.events)
-        self._deaf = deaf
+        self.deaf = deaf
         self.session = CallSession(
             setup(call_id=caller.id, **{"phones": ("101",), "ring_seconds": 30.0, **changes}),
             listener.ari,
@@ -60,7 +60,7 @@ class Running:
     async def _feed(self) -> None:
         events = self._listener.events
         while True:
-            await until(lambda: len(events) > self._heard and not self._deaf, within=60.0)
+            await until(lambda: len(events) > self._heard and not self.deaf, within=60.0)
             self.session.deliver(cast("AriEvent", events[self._heard]))
             self._heard += 1
 
@@ -185,8 +185,8 @@ async def test_a_phone_that_rings_unheard_is_seen_with_the_next_connection(aster
     assert running.verdicts() == [Verdict.NO_ANSWER]
 
 
-async def test_a_leg_whose_end_was_not_heard_is_over_with_the_next_connection(asterisk: TestPbx) -> None:
-    async with call_in(asterisk) as (listener, caller, mobile):
+async def test_a_phone_whose_leg_ended_unheard_is_rung_again_for_the_caller_who_still_waits(asterisk: TestPbx) -> None:
+    async with call_in(asterisk, answer_after=1.5) as (listener, caller, mobile):
         running = Running(listener, caller, deaf=True, first_ring_seconds=60.0)
         async with under_way(running):
             ringing = await listener.next(Dial, lambda dial: dial.status == "RINGING")
@@ -194,9 +194,27 @@ async def test_a_leg_whose_end_was_not_heard_is_over_with_the_next_connection(as
             await listener.next(ChannelDestroyed)
             assert running.told == []
             await running.look()
-            await until(running.verdicts, what="the verdict")
+            await listener.next(StasisStart)
+            await running.look()
+            assert await running.answered_by() == "101"
+            await running.together()
             mobile.hang_up()
-    assert running.verdicts() == [Verdict.UNREACHABLE]
+            await until(lambda: len(asterisk.channels()) < 2, what="the caller to be gone")
+            await running.look()
+
+
+async def test_a_conversation_whose_end_was_not_heard_is_over_with_the_next_connection(asterisk: TestPbx) -> None:
+    async with call_in(asterisk, answer_after=0.2) as (listener, caller, mobile):
+        running = Running(listener, caller)
+        async with under_way(running):
+            await running.together()
+            running.deaf = True
+            await listener.ari.channels.hangup(f"{caller.id}-leg0")
+            await until(lambda: len(asterisk.channels()) < 2, what="the phone to be gone")
+            assert running.verdicts() == []
+            await running.look()
+            await mobile.heard("ended")
+    assert running.verdicts() == [Verdict.DROPPED]
 
 
 @pytest.mark.parametrize(("answer_after", "verdict"), [(None, Verdict.NO_ANSWER), (0.3, Verdict.DROPPED)])

@@ -73,9 +73,8 @@ async def test_a_link_that_is_cut_without_a_word_is_noticed_and_a_call_that_came
     assert len(brokerage.smsc.to(caller)) == 1
 
 
-@pytest.mark.parametrize("way", ["frozen", "cut"])
-async def test_a_phone_that_is_answered_while_the_link_is_down_is_put_through_and_nobody_is_missed(
-    fragile: Fragile, caller: str, tmp_path: Path, way: str
+async def test_a_phone_that_is_answered_behind_a_dead_link_is_put_through_and_nobody_is_missed(
+    fragile: Fragile, caller: str, tmp_path: Path
 ) -> None:
     brokerage, before = fragile.brokerage, fragile.log_end
     heard = {name: tmp_path / f"{name}.wav" for name in ("desk", "mobile")}
@@ -85,23 +84,18 @@ async def test_a_phone_that_is_answered_while_the_link_is_down_is_put_through_an
     ):
         mobile.call(brokerage.dial(MAIN))
         await desk.heard("incoming")
-        if way == "frozen":
-            fragile.ari.freeze()
-        else:
-            fragile.ari.refusing = True
-            fragile.ari.cut()
+        fragile.ari.freeze()
         desk.answer()
         await until(lambda: fragile.said("asterisk_lost", after=before), within=20.0, what="the loss to be noticed")
         await brokerage.talk(RINGS * RING_SECONDS)  # three rings are over now
         assert verdict(brokerage, caller) == []
-        fragile.ari.refusing = False
         fragile.ari.cut()
         fragile.ari.thaw()
         await brokerage.event("CallAnswered", caller=caller, within=20.0)
         await mobile.heard("media")
         desk.record(heard["desk"])
         mobile.record(heard["mobile"])
-        await brokerage.talk(2.0)
+        await brokerage.talk(4.0)
         mobile.hang_up()
         await desk.heard("ended")
         await brokerage.event("CallClosed", caller=caller)
@@ -109,6 +103,30 @@ async def test_a_phone_that_is_answered_while_the_link_is_down_is_put_through_an
     await quiet(brokerage, caller)
     assert loudness(heard["mobile"], 700.0) > 1000
     assert loudness(heard["desk"], 400.0) > 1000
+
+
+async def test_a_phone_that_asterisk_hung_up_because_we_were_away_rings_again_for_the_caller_who_still_waits(
+    fragile: Fragile, caller: str
+) -> None:
+    brokerage, before = fragile.brokerage, fragile.log_end
+    async with brokerage.desk_phone("101") as desk, brokerage.mobile(caller) as mobile:
+        mobile.call(brokerage.dial(MAIN))
+        await desk.heard("incoming")
+        fragile.ari.refusing = True
+        fragile.ari.cut()
+        await until(lambda: fragile.said("asterisk_lost", after=before), within=20.0, what="the loss to be noticed")
+        desk.answer()
+        await desk.heard("ended")
+        fragile.ari.refusing = False
+        await desk.heard("incoming", within=20.0)
+        desk.answer()
+        await brokerage.event("CallAnswered", caller=caller, within=20.0)
+        await mobile.heard("media")
+        await brokerage.talk(2.0)
+        mobile.hang_up()
+        await brokerage.event("CallClosed", caller=caller)
+    assert verdict(brokerage, caller) == ["answered"]
+    await quiet(brokerage, caller)
 
 
 async def test_another_client_that_takes_our_application_is_loud_and_is_followed_when_it_leaves(
