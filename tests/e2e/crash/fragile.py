@@ -82,15 +82,19 @@ class Fragile:
 
 @contextlib.asynccontextmanager
 async def open_fragile(
-    settings: str = SETTINGS, *, environment: Mapping[str, str] | None = None, **words: Any
+    settings: str = SETTINGS,
+    *,
+    environment: Mapping[str, str] | None = None,
+    link: type[TcpProxy] = TcpProxy,
+    **words: Any,
 ) -> AsyncIterator[Fragile]:
-    """One that runs. environment: of Ringback, besides ours."""
+    """One that runs. environment: of Ringback, besides ours. link: what stands before Asterisk's HTTP server."""
     async with TcpProxy("127.0.0.1", free_port()) as smsc:
         text = settings.replace("{smpp_port}", str(smsc.port))
         options = {"smsc": smsc.target_port, "environment": dict(environment or {}), **words}
         async with open_brokerage(text, ringback=False, **options) as brokerage:
             port = brokerage.ports["http_port"]
-            async with TcpProxy("127.0.0.1", port) as ari:
+            async with link("127.0.0.1", port) as ari:
                 brokerage.change((f"http: {{port: {port}}}", f"http: {{port: {ari.port}}}"))
                 await brokerage.start_ringback()
                 try:
