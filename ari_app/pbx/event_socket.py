@@ -102,7 +102,8 @@ class SocketTiming:
 
     ``first_delay`` must not be shorter than 0.5: Asterisk clears up after a dropped socket, and one that comes at once
     can lose its application to that. Delays double up to ``longest_delay``; half of each is random.
-    A client that took our application has it for ``rival_keeps`` at most, if it does not take it again.
+    A client that took our application has it for ``rival_keeps``; each time that it takes it again before we have had it
+    for ``ours_after``, for twice as long: two that both live must not hang up each other's calls every minute.
     """
 
     first_delay: float = 0.5
@@ -112,6 +113,11 @@ class SocketTiming:
     answer_within: float = 4.0
     close_within: float = 0.5
     rival_keeps: float = 45.0
+    ours_after: float = 600.0
+
+    def rival_time(self, taken: int) -> float:
+        """How long a client keeps our application that took it so often before, half an hour at most."""
+        return min(1800.0, self.rival_keeps * 2.0 ** min(taken, 20))
 
     def delay(self, failures: int, chance: float) -> float:
         """How long to wait after so many failures in a row; ``chance`` is in [0, 1)."""
@@ -145,30 +151,36 @@ class EventSocket:
         self._applications = (ari.application, f"{ari.application}-endpoints")
         self._started: datetime | None = None
         self._failures = 0
+        self._taken = 0
         self._probed: asyncio.Queue[str] = asyncio.Queue()
 
     async def run(self) -> NoReturn:
         """Connects and stays connected until cancelled, unless another client has the application."""
+        loop = asyncio.get_running_loop()
         while True:
+            began = loop.time()
             try:
                 why = await self._session()
             except TakenOverError as error:
                 self._deliver(TakenOver(error.application))
-                await self._until_free()
+                if loop.time() - began >= self._timing.ours_after:
+                    self._taken = 0
+                await self._until_free(self._timing.rival_time(self._taken))
+                self._taken += 1
                 continue
             delay = self._timing.delay(self._failures, self._chance())
             self._failures += 1
             self._deliver(Disconnected(why, delay))
             await asyncio.sleep(delay)  # noqa: TID251 - this is what waiting on time is for
 
-    async def _until_free(self) -> None:
+    async def _until_free(self, longest: float) -> None:
         """Wait until the other client has left: to take the application back at once would begin a fight without an end.
 
         An application that has calls stays registered when its client has left, and nothing tells it from one whose client
-        is there: after ``rival_keeps`` it is ours again. A client that lives takes it back, and we are told.
+        is there: after ``longest`` seconds it is ours again. A client that lives takes it back, and we are told.
         """
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._timing.rival_keeps):
+            async with asyncio.timeout(longest):
                 while await self._is_registered():  # noqa: ASYNC110 - nothing tells when it is free
                     await asyncio.sleep(self._timing.check_every)  # noqa: TID251 - Asterisk is asked, it does not tell
 

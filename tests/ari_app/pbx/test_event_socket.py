@@ -27,7 +27,10 @@ def test_a_dead_link_is_noticed_within_ten_seconds() -> None:
 
 
 def test_a_rival_is_left_alone_for_long_enough_to_be_no_fight() -> None:
-    assert 30.0 <= SocketTiming().rival_keeps <= 60.0
+    timing = SocketTiming()
+    assert 30.0 <= timing.rival_time(0) <= 60.0
+    assert [timing.rival_time(taken) / timing.rival_time(0) for taken in range(4)] == [1.0, 2.0, 4.0, 8.0]
+    assert timing.rival_time(10_000) == 1800.0
 
 
 def test_nothing_is_refused_that_we_would_understand() -> None:
