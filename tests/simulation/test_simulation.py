@@ -18,8 +18,9 @@ SEEDS = 1000
 CHUNK = 50
 PROJECT = Path(__file__).parents[2]
 
-pytestmark = [pytest.mark.final, pytest.mark.no_cover]
-"""What they run is covered by tests that say what it should do; measuring these costs half as much again as living them."""
+pytestmark = [pytest.mark.final, pytest.mark.no_cover, pytest.mark.timeout(300)]
+"""What they run is covered by tests that say what it should do; measuring these costs half as much again as living them.
+Fifty days are some ten seconds of computing, and a busy machine may take its time over them."""
 
 
 @pytest.mark.parametrize("first", range(0, SEEDS, CHUNK))
