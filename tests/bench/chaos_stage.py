@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -33,7 +33,8 @@ DISK_OCTETS = 48_000_000
 
 @dataclass
 class ChaosStage:
-    """disk: the books' own small file system, if one could be mounted. clock: Ringback's wall clock, if it can be set."""
+    """disk: the books' own small file system, if one could be mounted. clock: one that can be set,
+    for a Ringback that is started with its environment."""
 
     stage: Stage
     ari: EventProxy
@@ -44,14 +45,14 @@ class ChaosStage:
     clock: FakeTime | None
     _pbx_thread: concurrent.futures.ThreadPoolExecutor = field(repr=False)
 
-    async def spawn(self) -> None:
-        """Start Ringback, as a service manager does at once, and do not wait."""
+    async def spawn(self, environment: Mapping[str, str] | None = None) -> None:
+        """Start Ringback, as a service manager does at once, and do not wait. environment: besides the stage's."""
         stage = self.stage
         with stage.log_path.open("ab") as log:
             stage.process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 *("-m", "ari_app", "run"),
-                env={**stage.environment, "PYTHONPATH": str(ROOT)},
+                env={**stage.environment, "PYTHONPATH": str(ROOT), **(environment or {})},
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -93,10 +94,10 @@ class ChaosStage:
         rows = self.stage.asterisk.cli("core show channels concise").splitlines()
         return [row for row in rows if "!" in row and not row.startswith("Message/")]
 
-    async def ready(self, within: float = 40.0) -> None:
+    async def ready(self, environment: Mapping[str, str] | None = None, *, within: float = 40.0) -> None:
         """Start Ringback, and wait until it is connected to both sides."""
         begin = self.stage.log_path.stat().st_size if self.stage.log_path.exists() else 0
-        await self.spawn()
+        await self.spawn(environment)
 
         def connected() -> bool:
             log = self.stage.log_path.read_bytes()[begin:]
@@ -121,8 +122,7 @@ async def chaos_stage(seed: int, *, all_faults: bool = False) -> AsyncIterator[C
         clock = _clock(folder) if all_faults else None
         link = await stack.enter_async_context(TcpProxy("127.0.0.1", free_port()))
         text = SETTINGS.replace("{smpp_port}", str(link.port))
-        environment = None if clock is None else clock.environment
-        stage = Stage(folder, text, ring_seconds=RING_SECONDS, smsc=link.target_port, environment=environment)
+        stage = Stage(folder, text, ring_seconds=RING_SECONDS, smsc=link.target_port)
         replies = Replies(seed)
 
         def taken(text: WireText) -> None:
