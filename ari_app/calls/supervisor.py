@@ -57,7 +57,9 @@ INBOUND = "inbound"
 
 
 STRAY_SECONDS = 5.0
-"""By then Asterisk has done what it was asked before we came."""
+"""By then Asterisk has done what it was asked before we came, as a rule."""
+SWEEP_SECONDS = 10.0
+"""How often legs are looked for that nobody holds: they ring a phone on behalf of nobody, for two minutes."""
 
 
 class Session(Protocol):
@@ -256,17 +258,33 @@ class CallSupervisor:
                 self._arrived(channel, channel.place.extension)
 
     async def _look_for_strays(self) -> NoReturn:
-        """A leg that was asked for as its Ringback died can come into being after the snapshot, and no event tells us of it."""
+        """A leg that was asked for as its Ringback died can come into being after the snapshot, and no event tells us of it;
+        nor of one that could not be called off. Later than at first, one is ours to hold, or just ending, when it is seen:
+        only what is seen twice is a stray."""
+        before: frozenset[str] = frozenset()
         while True:
-            await self._look_again.wait()
-            self._look_again.clear()
-            await self._clock.pause(STRAY_SECONDS)
+            soon = await self._is_to_look_again()
+            if not self.connected:
+                continue
             try:
                 channels = await self._ari.channels.list()
             except AriError as error:
                 log.info("strays_not_looked_for", error=str(error))
                 continue
-            await self._take_over([one for one in channels if is_ours(one.id) and one.id not in self._owners])
+            strays = [one for one in channels if is_ours(one.id) and one.id not in self._owners]
+            await self._take_over([one for one in strays if soon or one.id in before])
+            before = frozenset(one.id for one in strays)
+
+    async def _is_to_look_again(self) -> bool:
+        """Wait until strays are to be looked for; whether that is because we have just come."""
+        try:
+            async with asyncio.timeout(SWEEP_SECONDS):
+                await self._look_again.wait()
+        except TimeoutError:
+            return False
+        self._look_again.clear()
+        await self._clock.pause(STRAY_SECONDS)
+        return True
 
     async def _resume(self, talk: FoundTalk, session: ResumedTalk) -> None:
         """See a conversation to its end, and tell the journal. Its transcript, if there was one, died with the process."""

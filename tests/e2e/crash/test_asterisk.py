@@ -154,6 +154,18 @@ async def test_whoever_picks_up_a_phone_that_nobody_is_behind_is_not_left_in_sil
     assert fragile.said("orphan_hung_up", after=before) == 1
 
 
+async def test_a_phone_that_rings_for_nobody_does_not_ring_on(fragile: Fragile) -> None:
+    """A leg that came into being when everything had been looked through."""
+    brokerage, before = fragile.brokerage, fragile.log_end
+    async with brokerage.desk_phone("101") as desk, _rival(brokerage) as ari:
+        await ari.channels.originate(
+            "PJSIP/101", channel="ringback-1.1-leg0", args=("leg", "ringback-1.1"), ring_seconds=60
+        )
+        await desk.heard("incoming")
+        await desk.heard("ended", code=487, within=30.0)
+    assert fragile.said("orphan_hung_up", after=before) == 1
+
+
 def _rival(brokerage: Brokerage) -> Ari:
     """Another program with the same application and password."""
     pbx = brokerage.settings.document.pbx
