@@ -41,7 +41,7 @@ def parse(line: str) -> None:
     """As the shell and then click would. Raises click.UsageError. A bare name, or an option without its value, is a mention."""
     words = [_given(word) for word in shlex.split(line, comments=True)[1:]]
     command: click.Command = main
-    context = click.Context(command, info_name="ringback")
+    context = click.Context(command, info_name="ringback", **command.context_settings)
     while isinstance(command, click.Group):
         _, words, _ = command.make_parser(context).parse_args(words)
         if not words:

@@ -34,6 +34,7 @@ async def test_who_was_bound_binds_again_after_a_goodbye() -> None:
     try:
         async with gateway(options(smsc.port), Inbox()) as client:
             await client.wait_bound(5.0)
+            await until(lambda: smsc.binds == 1, what="the SMSC to know")
             await smsc.unbind_all()
             await until(lambda: smsc.binds == 2, what="the bind after the goodbye")
     finally:
@@ -48,6 +49,7 @@ async def test_who_was_bound_binds_again_after_a_restart_and_gets_what_is_owed()
         try:
             async with gateway(options(link.port), inbox) as client:
                 await client.wait_bound(5.0)
+                await until(lambda: smsc.binds == 1, what="the SMSC to know")
                 await smsc.restart()
                 smsc.bring(CALLER, OFFICE, "STOP")
                 await until(lambda: inbox.texts and not smsc.owes, within=15.0, what="the text")
