@@ -10,7 +10,7 @@ import pytest
 from ari_app.conversation.qualify import STOPPED
 from tests.e2e.brokerage import LISTING, MAIN, OTHER_OFFICE, SECOND_DESK, SETTINGS, Brokerage, open_brokerage
 from tests.e2e.hearing import agent_pauses, heard_whole, saying, spoken
-from tests.e2e.scenes import called_back, missed_call, settled
+from tests.e2e.scenes import called_back, missed_call
 from tests.support.tones import loudness, write_tone
 from tests.support.waiting import until
 from tests.voice_agent.models.piper_voice import make_piper_voice
@@ -264,26 +264,24 @@ async def test_a_caller_who_does_not_answer_hears_it_ring_for_its_time_once(brok
     assert brokerage.orders(caller, "callback") == [(ended.body["effect_id"], "done")]
 
 
-async def test_nobody_is_called_while_they_speak_with_us_on_another_line(brokerage: Brokerage, caller: str) -> None:
+async def test_who_speaks_with_another_office_meanwhile_is_not_called_back(brokerage: Brokerage, caller: str) -> None:
     async with (
         brokerage.mobile(caller) as second_line,
         brokerage.desk_phone("102", answer_after=0.0),
         missed_call(brokerage, caller) as first_line,
     ):
         await brokerage.event("PromptPlayed", caller=caller)
-        second_line.call(brokerage.dial(SECOND_DESK))  # another office, where somebody answers
+        second_line.call(brokerage.dial(SECOND_DESK))
         await second_line.heard("answered")
+        told = await brokerage.event("CallAnswered", lead=brokerage.lead_of(caller))
         await first_line.heard("ended", within=15.0)
-        await settled(brokerage, caller, "text")
-        effect_id, _ = (await until(lambda: brokerage.orders(caller, "callback"), what="the callback's order"))[0]
-        await until(lambda: brokerage.attempts(effect_id) >= 2, what="two attempts at the callback")
+        await brokerage.event("CallerLeft", caller=caller)
         await first_line.settle()
         assert "incoming" not in first_line.story()
         second_line.hang_up()
-        await first_line.heard("incoming")
-        first_line.answer(486)
-        ended = await brokerage.event("CallbackEnded", effect_id=effect_id)
-    assert ended.body["end"] == "busy"
+        await brokerage.event("CallClosed", caller=caller)
+    assert told.body["elsewhere"] is True
+    assert {status for _, status in brokerage.orders(caller, "callback")} <= {"cancelled"}
 
 
 async def test_a_callback_gives_way_to_the_caller_s_own_call_and_is_not_needed_when_they_reach_a_person(
