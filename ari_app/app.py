@@ -19,11 +19,11 @@ from ari_app.calls.effects import Prompt
 from ari_app.calls.supervisor import CallSupervisor
 from ari_app.calls.watch_setup import Watch, hindsight, open_watch
 from ari_app.clock import Clock, SystemClock
-from ari_app.dashboard.control import Control, socket_path
+from ari_app.dashboard.control import Control
 from ari_app.dashboard.health import Component, Health
 from ari_app.dashboard.metrics import Metrics
 from ari_app.dashboard.server import WebEdge
-from ari_app.data_folder import backup_plan, database_path, exclusive
+from ari_app.data_folder import backup_plan, database_path, exclusive, socket_path
 from ari_app.errors import StoreUnavailableError
 from ari_app.notify.doubts import Doubts
 from ari_app.notify.gateways import build_gateways, fixed_senders

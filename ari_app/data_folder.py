@@ -22,6 +22,11 @@ def database_path(settings: Settings) -> Path:
     return settings.data_folder / BOOKS
 
 
+def socket_path(data_folder: Path) -> Path:
+    """Where the control socket is."""
+    return data_folder / "run" / "control.sock"
+
+
 def backup_plan(settings: Settings) -> BackupPlan:
     """Where copies of the books go, and when."""
     section = settings.document.backup

@@ -17,8 +17,7 @@ import orjson
 from ari_app.app import LOW_DISK_OCTETS
 from ari_app.calls.watch_setup import ami_address
 from ari_app.clock import SystemClock
-from ari_app.dashboard.control import socket_path
-from ari_app.data_folder import backup_plan, database_path
+from ari_app.data_folder import backup_plan, database_path, socket_path
 from ari_app.errors import StoreDamagedError, StoreError, StoreVersionError
 from ari_app.notify.email import Mailer, MailServer
 from ari_app.notify.gateways import link_options

@@ -26,8 +26,9 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 
 def test_every_command_exists() -> None:
     assert isinstance(main, click.Group)
+    known = main.list_commands(click.Context(main))
     for words in re.findall(r"(?:^\$ |&& |: |, )ringback ([a-z]+)", README, re.MULTILINE):
-        assert words in main.commands, words
+        assert words in known, words
     for script in re.findall(r"^scripts/(\w+)", README, re.MULTILINE):
         assert (ROOT / "scripts" / script).stat().st_mode & 0o111, script
 

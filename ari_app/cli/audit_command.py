@@ -9,7 +9,7 @@ from datetime import timedelta
 import click
 from rich.table import Table
 
-from ari_app.calls.audit import audit
+from ari_app.calls import audit as oracle
 from ari_app.calls.watch_setup import hindsight
 from ari_app.cli.context import Cli, as_json, pass_cli, print_json
 from ari_app.clock import SystemClock
@@ -19,11 +19,11 @@ from ari_app.pbx_setup import event_log
 from ari_app.settings.model import parse_duration
 
 
-@click.command("audit")
+@click.command()
 @click.option("--since", default="24h", show_default=True, help="How far back: 90m, 24h, 7d.")
 @as_json
 @pass_cli
-def audit_command(cli: Cli, since: str, as_json: bool) -> None:
+def audit(cli: Cli, since: str, as_json: bool) -> None:
     """Prove that each inbound call in Asterisk's event log has exactly one outcome in the journal.
 
     Exit 0: every call has; 1: some have not, the two books differ, or the event log cannot tell.
@@ -39,7 +39,7 @@ def audit_command(cli: Cli, since: str, as_json: bool) -> None:
         )
     start = SystemClock().now() - timedelta(seconds=seconds)
     with cli.books() as db:
-        report = audit(db, cel, start, hindsight(cli.settings), cli.settings.policy)
+        report = oracle.audit(db, cel, start, hindsight(cli.settings), cli.settings.policy)
     if as_json:
         print_json(
             {

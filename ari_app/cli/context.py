@@ -17,8 +17,7 @@ import click
 import orjson
 from rich.console import Console
 
-from ari_app.dashboard.control import socket_path
-from ari_app.data_folder import BOOKS, database_path
+from ari_app.data_folder import BOOKS, database_path, socket_path
 from ari_app.errors import NotDoneError, StoreError
 from ari_app.settings.compiling import compile_policy
 from ari_app.settings.document import Document

@@ -11,8 +11,7 @@ from rich.table import Table
 
 from ari_app.cli.context import Cli, as_json, pass_cli, print_json
 from ari_app.clock import SystemClock
-from ari_app.dashboard.control import socket_path
-from ari_app.data_folder import backup_plan, database_path, exclusive
+from ari_app.data_folder import backup_plan, database_path, exclusive, socket_path
 from ari_app.errors import NotDoneError
 from ari_app.numbering import redacted
 from ari_app.recovery.commands import Declined, Drop, OrderCommand, Resend

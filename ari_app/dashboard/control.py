@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -108,8 +107,3 @@ def _words(value: object) -> str:
 
 def _answer(status: int, body: dict[str, Any]) -> web.Response:
     return web.Response(status=status, body=orjson.dumps(body), content_type="application/json")
-
-
-def socket_path(data_folder: Path) -> Path:
-    """Where the control socket is."""
-    return data_folder / "run" / "control.sock"

@@ -18,8 +18,7 @@ import pytest
 from ari_app import app
 from ari_app.app import Application
 from ari_app.crm.webhook import WebhookSecretError
-from ari_app.dashboard.control import socket_path
-from ari_app.data_folder import database_path, exclusive
+from ari_app.data_folder import database_path, exclusive, socket_path
 from ari_app.errors import StoreInUseError
 from ari_app.notify.gateways import GatewayOptionsError
 from ari_app.recovery.values import Channel, ConsentState

@@ -15,8 +15,7 @@ import pytest
 
 from ari_app import doctor
 from ari_app.clock import SystemClock
-from ari_app.dashboard.control import socket_path
-from ari_app.data_folder import database_path
+from ari_app.data_folder import database_path, socket_path
 from ari_app.doctor import Finding, Grade, examine
 from ari_app.errors import StoreUnavailableError
 from ari_app.settings.loading import Settings

@@ -46,6 +46,8 @@ LISTING = "+13055550107"
 CLOSED = "+13055550108"
 NO_TEXT = "+13055550109"
 ESCALATING = "+13055550110"
+TEXTED_LATER = "+13055550117"
+"""The text waits long enough for a person to type a command meanwhile, on a busy machine, too."""
 LONG_RINGING = "+13055550116"
 """Six rings, so that a caller can give up in the third on a busy machine, too."""
 PATIENT = "+13055550111"
@@ -96,6 +98,7 @@ numbers:
   "13055550113": {{office: coral}}
   "13055550115": {{office: coral, group: second}}
   "13055550116": {{rings: 6}}
+  "13055550117": {{plan: later}}
   "13055550114": {{office: keys, ring_after_hours: true}}
 blocked: ["13055550666"]
 plans:
@@ -111,9 +114,10 @@ plans:
   escalating:
     - alert: agent
     - push
-    - wait: 3s unless acknowledged
+    - wait: 6s unless acknowledged
     - alert: floor
     - push
+  later: [push, wait: 8s, text: missed, push]
 templates:
   texts:
     missed: >-

@@ -7,7 +7,7 @@ from datetime import datetime
 import orjson
 import pytest
 
-from tests.e2e.brokerage import ESCALATING, LISTING, Brokerage
+from tests.e2e.brokerage import ESCALATING, LISTING, TEXTED_LATER, Brokerage
 from tests.e2e.scenes import missed_call, settled
 from tests.support.waiting import until
 
@@ -72,7 +72,7 @@ async def test_another_person_is_told_when_nobody_takes_the_lead_in_time(brokera
         fired = await brokerage.event("TimerFired", lead=missed.lead_id)
     assert (first["To"], second["To"]) == ("ana@harbor.example", "cleo@harbor.example")
     waited = (datetime.fromisoformat(fired.at) - datetime.fromisoformat(missed.at)).total_seconds()
-    assert 3.0 <= waited < 8.0
+    assert 6.0 <= waited < 11.0
     assert len(brokerage.hook.about(caller)) == 2
 
 
@@ -91,7 +91,7 @@ async def test_nobody_else_is_told_when_the_agent_takes_the_lead(brokerage: Brok
 
 
 async def test_an_opt_out_that_a_person_notes_stops_what_is_planned(brokerage: Brokerage, caller: str) -> None:
-    async with missed_call(brokerage, caller) as mobile:
+    async with missed_call(brokerage, caller, TEXTED_LATER) as mobile:
         lead = brokerage.lead_of(caller)
         assert lead is not None
         status, said = await brokerage.ringback("optout", caller, "--by", "ana", "--note", "said so on the phone")

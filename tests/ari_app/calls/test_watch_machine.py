@@ -128,6 +128,12 @@ def test_a_number_that_is_not_in_the_settings_is_unrouted_whatever_happens() -> 
     assert facts(call.later(30).hangs_up()) == "closed unrouted"
 
 
+def test_nor_does_a_mailbox_make_a_miss_of_a_number_that_is_not_in_the_settings() -> None:
+    call = Watched.seen(entry=None)
+    assert call.later(20).mailbox() == ()
+    assert facts(call.later(30).hangs_up()) == "closed unrouted"
+
+
 # ----------------------------------------------------------------------------------------------------------- after hours
 def test_after_hours_a_menu_may_still_lead_to_somebody() -> None:
     call = Watched.seen(is_open=False)

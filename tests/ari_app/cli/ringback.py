@@ -16,10 +16,11 @@ from click.testing import CliRunner, Result
 from structlog.testing import capture_logs
 
 from ari_app.cli.main import main
-from ari_app.dashboard.control import Control, socket_path
+from ari_app.dashboard.control import Control
 from ari_app.dashboard.health import Component, Health
 from ari_app.dashboard.metrics import Metrics
 from ari_app.dashboard.server import WebEdge
+from ari_app.data_folder import socket_path
 from ari_app.settings.delivery import WebSection
 from ari_app.settings.problem import SettingsError
 from tests.support.books import Books

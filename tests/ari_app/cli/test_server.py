@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ari_app.dashboard.control import socket_path
+from ari_app.data_folder import socket_path
 from ari_app.settings.loading import load
 from ari_app.settings.problem import Mark, Problem, SettingsError, Severity
 from tests.ari_app.cli.ringback import Ringback, Server, serving

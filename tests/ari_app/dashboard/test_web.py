@@ -16,10 +16,11 @@ import orjson
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from ari_app.dashboard.control import LONGEST_WORDS, Control, socket_path
+from ari_app.dashboard.control import LONGEST_WORDS, Control
 from ari_app.dashboard.health import Component, Health
 from ari_app.dashboard.metrics import Metrics
 from ari_app.dashboard.server import WebEdge
+from ari_app.data_folder import socket_path
 from ari_app.errors import StoreUnavailableError
 from ari_app.recovery.events import CallbackAnswered, CallbackEnded, CallClosed
 from ari_app.recovery.values import CallbackEnd, Channel, ConsentState, EffectId, Intent, NumberKind, Verdict
