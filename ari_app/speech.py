@@ -53,6 +53,7 @@ def engine_options(section: VoiceSection, base: Path, cache: Path) -> EngineOpti
         piper_voice=None if section.piper_voice is None else base / section.piper_voice,
         language=section.language,
         cache=cache,
+        lanes=section.lanes,
     )
 
 

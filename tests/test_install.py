@@ -20,7 +20,7 @@ DEPLOY = ROOT / "scripts" / "deploy"
 # ---------------------------------------------------------------------------------------------------------- the installation
 def install(root: Path) -> str:
     """Run the script below ``root``; what it says."""
-    environment = {**os.environ, "ROOT": str(root), "PYTHON": sys.executable}
+    environment = {**os.environ, "ROOT": str(root), "PYTHON": sys.executable, "PIP_NO_COMPILE": "1"}  # for speed
     words = [str(ROOT / "scripts" / "install")]
     done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -97,6 +97,8 @@ class VoiceSection(Section):
     tts: VoiceEngine = VoiceEngine.AUTO
     piper_voice: Path | None = None
     language: Annotated[str, StringConstraints(pattern=r"^[a-z]{2}(-[A-Z]{2})?$")] = "en"
+    lanes: int = Field(default=0, ge=0, le=64)
+    """Utterances recognised at the same time, 0: one a core. With pocketsphinx, each takes about 150 MB."""
 
     @property
     def hears_with(self) -> SpeechEngine:

@@ -38,7 +38,7 @@ from voice_agent.vad import EnergyDetector
 # ------------------------------------------------------------------------------------------------------------------ engines
 def test_paths_of_models_count_from_the_settings(tmp_path: Path) -> None:
     section = VoiceSection.model_validate(
-        {"vosk_model": "models/en", "piper_voice": "/opt/voice.onnx", "language": "en"}
+        {"vosk_model": "models/en", "piper_voice": "/opt/voice.onnx", "language": "en", "lanes": 3}
     )
     assert engine_options(section, tmp_path, tmp_path / "cache") == EngineOptions(
         stt="auto",
@@ -47,6 +47,7 @@ def test_paths_of_models_count_from_the_settings(tmp_path: Path) -> None:
         piper_voice=Path("/opt/voice.onnx"),
         language="en",
         cache=tmp_path / "cache",
+        lanes=3,
     )
     nothing = engine_options(VoiceSection(), tmp_path, tmp_path)
     assert (nothing.vosk_model, nothing.piper_voice) == (None, None)

@@ -58,9 +58,9 @@ async def test_with_a_vosk_model_and_a_piper_voice_it_speaks_and_understands_as_
     caller: str, tmp_path: Path
 ) -> None:
     recorded, voice = tmp_path / "heard.wav", make_piper_voice(tmp_path)
-    engines = f'voice: {{{{vosk_model: "{cached_vosk_model()}", piper_voice: "{voice}"}}}}\n'
+    engines = f'voice: {{{{vosk_model: "{cached_vosk_model()}", piper_voice: "{voice}"}}}}'
     async with (
-        open_brokerage(SETTINGS + engines) as brokerage,
+        open_brokerage(SETTINGS.replace("voice: {{lanes: 1}}", engines)) as brokerage,
         called_back(brokerage, caller, record=recorded) as call,
     ):
         await agent_pauses(recorded)

@@ -97,6 +97,7 @@ prompt:
   never: "We will not."
   keys_after: 0.5s
 callback: {{to: [_1NXXNXXXXXX], trunk: carrier, ring: 15s, per_day: 3}}
+voice: {{lanes: 1}}
 limits: {{alike_per_hour: 1000000, per_hour: 1000000, per_number_per_day: 1000000}}
 quiet_hours: {{contact: 0:00-24:00, texts: send}}
 texts: {{hold: 5s}}

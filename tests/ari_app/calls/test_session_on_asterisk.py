@@ -104,7 +104,7 @@ async def call_in(
     ):
         mobile.call(asterisk.dial_in("+13055550101"))
         yield listener, (await listener.next(StasisStart)).channel, mobile
-        assert asterisk.channels() == []
+        await until(lambda: asterisk.channels() == [], what="the legs to be gone")
 
 
 @contextlib.asynccontextmanager
@@ -295,4 +295,4 @@ async def test_a_leg_that_a_dead_ringback_had_just_asked_for_is_taken_over_not_t
             assert [one.by for one in answered] == ["101"]
             assert len(asterisk.channels()) == 2
             mobile.hang_up()
-        assert asterisk.channels() == []
+        await until(lambda: asterisk.channels() == [], what="the legs to be gone")
