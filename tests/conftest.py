@@ -1,5 +1,6 @@
 """What holds for all tests: on which Asterisk they run (RINGBACK_TEST_SUITE names a Debian suite whose own is taken,
-``bullseye``: 16.28), where those are found that need one, and which begin first.
+``bullseye``: 16.28), where those are found that need one, and which begin first. Hypothesis judges no speed: a machine may be
+busy.
 """
 
 from __future__ import annotations
@@ -10,12 +11,16 @@ import re
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from ari_app.pbx.host import find_asterisk
 
 WHOLE = re.compile(r"mark\.(e2e|interop)")
 """As scripts/test finds the files of its second part, so that these parts need not read all the others."""
 LONGEST = ("test_pocketsphinx.py", "test_hard_calls.py", "test_simulation.py")
+
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
 
 
 def pytest_configure() -> None:
