@@ -206,6 +206,7 @@ class Application:
             manager.tell("STOPPING=1")
             log.info("draining", calls=supervisor.calls)
             dispatcher.drain()
+            supervisor.drain()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(DRAIN_SECONDS):
                     await dispatching  # a callback that is answered now is a conversation from here on

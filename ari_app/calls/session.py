@@ -100,6 +100,13 @@ def _earlier(one: float | None, other: float | None) -> float | None:
     return min((time for time in (one, other) if time is not None), default=None)
 
 
+async def fall_through(ari: Ari, call_id: str, dialled: str) -> None:
+    """The dialplan rings the phones by itself. Raises AriError."""
+    digits = dialled.removeprefix("+")
+    extension = digits if digits.isdecimal() else "s"
+    await ari.channels.continue_in_dialplan(call_id, context="ring-groups", extension=extension, priority=1)
+
+
 class CallSession:
     """One inbound call."""
 
@@ -335,17 +342,9 @@ class CallSession:
                 reason = HangupReason.NO_ANSWER if cause is HangUpAs.NO_ANSWER else HangupReason.NORMAL
                 await self._hang_up(caller, reason)
             case FallThrough():
-                await self._fall_through()
+                await fall_through(self._ari, self.setup.call_id, self.setup.dialled)
             case _:
                 assert_never(effect)
-
-    async def _fall_through(self) -> None:
-        """The dialplan rings the phones by itself."""
-        digits = self.setup.dialled.removeprefix("+")
-        extension = digits if digits.isdecimal() else "s"
-        await self._ari.channels.continue_in_dialplan(
-            self.setup.call_id, context="ring-groups", extension=extension, priority=1
-        )
 
     async def _hang_up(self, channel: str, reason: HangupReason) -> None:
         with contextlib.suppress(NotFoundError):  # it is gone already, which is what was wanted
@@ -395,7 +394,7 @@ class CallSession:
         for leg in self._call.live_legs:
             await self._quietly(self._ari.channels.hangup(leg.leg))
         if self._call.stage in (CallStage.RINGING, CallStage.OVERFLOW):
-            await self._quietly(self._fall_through())
+            await self._quietly(fall_through(self._ari, self.setup.call_id, self.setup.dialled))
         if self._bridge is not None:
             await self._quietly(self._ari.bridges.destroy(self._bridge))
 

@@ -15,7 +15,7 @@ from ari_app.calls.callers import name_of
 from ari_app.calls.promises import NOTHING, Promises, promises
 from ari_app.calls.prompts import Prompts
 from ari_app.calls.resumed import FoundTalk, ResumedTalk, call_over, callback_over, found_talks, is_ours
-from ari_app.calls.session import CallSession
+from ari_app.calls.session import CallSession, fall_through
 from ari_app.calls.state import CallSetup
 from ari_app.clock import Clock
 from ari_app.errors import StoreUnavailableError
@@ -116,6 +116,7 @@ class CallSupervisor:
         self._under_way: set[asyncio.Task[None]] = set()
         self._idle = asyncio.Event()
         self._idle.set()
+        self._draining = False
         self._look_again = asyncio.Event()
         self.connected = False
         self.version: str | None = None
@@ -176,6 +177,10 @@ class CallSupervisor:
         """Run ``work`` beside the calls."""
         self._idle.clear()
         self._starting.put_nowait(work)
+
+    def drain(self) -> None:
+        """Leave what arrives from now on to the dialplan: calls would come for ever, and each would be cut off in its ringing."""
+        self._draining = True
 
     async def idle(self) -> None:
         """Return when no call and no callback is under way."""
@@ -311,9 +316,20 @@ class CallSupervisor:
     def _arrived(self, channel: Channel, dialled: str) -> None:
         if channel.id in self._owners:
             return
+        if self._draining:
+            self.start(self._decline(channel, dialled))
+            return
         waiting = Arriving(channel.id)
         self.own(channel.id, waiting)
         self.start(self._call(channel, dialled, waiting))
+
+    async def _decline(self, channel: Channel, dialled: str) -> None:
+        """Its verdict is read from Asterisk's event log at the next start."""
+        log.info("call_left_to_the_dialplan", call_id=channel.id, caller=redacted(channel.caller.number))
+        try:
+            await fall_through(self._ari, channel.id, dialled)
+        except AriError as error:
+            log.info("caller_gone", error=str(error))
 
     async def _call(self, channel: Channel, dialled: str, waiting: Arriving) -> None:
         facts: asyncio.Queue[Event | None] = asyncio.Queue()

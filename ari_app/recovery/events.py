@@ -195,11 +195,13 @@ class CallbackOptedOut(Happening):
 class CallbackHandedOver(Happening):
     """The caller of our callback now speaks with a person. source_id ``callback:<effect>:person``.
 
-    by: the desk phone that took the call.
+    by: the desk phone that took the call. Told once more, with ``:lead:<id>`` behind the source_id, to each other lead of the
+    caller. elsewhere: this is such a one.
     """
 
     effect_id: EffectId
     by: str
+    elsewhere: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

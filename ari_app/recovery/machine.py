@@ -122,6 +122,8 @@ def _apply(draft: Draft, event: Event) -> None:
                 draft.lead = replace(draft.lead, callback_answered=True)
         case CallbackOptedOut(effect_id=effect_id, how=how):
             _callback_opted_out(draft, effect_id, how)
+        case CallbackHandedOver(by=by, elsewhere=True):
+            _reached(draft, by)
         case CallbackHandedOver(effect_id=effect_id, by=by):
             if effect_id == draft.lead.callback_effect:
                 draft.lead = replace(draft.lead, callback=Progress.DONE)

@@ -104,7 +104,7 @@ def _event_details(event: Event) -> str:
         case CallbackOptedOut(effect_id=effect_id, how=how):
             return f"{effect_id} {how}"
         case CallbackHandedOver(effect_id=effect_id, by=by):
-            return f"{effect_id} by {by}"
+            return f"{effect_id} by {by}{_elsewhere(event)}"
         case CallbackEnded(effect_id=effect_id, end=end, intent=intent, seconds=seconds, lines=spoken):
             wish = "" if intent is Intent.UNSTATED else f" {intent}"
             heard = [f" {line.speaker}: {_quote(line.text)}" for line in spoken]
@@ -173,7 +173,7 @@ def _route(event: InboundCall) -> str:
     return f"{event.caller or event.kind.value} → {event.dialled}"
 
 
-def _elsewhere(event: CallAnswered | CallClosed) -> str:
+def _elsewhere(event: CallAnswered | CallClosed | CallbackHandedOver) -> str:
     """Told to a lead that the call was not for."""
     return ", elsewhere" if event.elsewhere else ""
 

@@ -299,20 +299,32 @@ def _approached(effects: tuple[Effect, ...]) -> Iterator[E164]:
 def _elsewhere(db: Database, event: Event, lead_id: LeadId | None) -> Iterator[tuple[Event, LeadId]]:
     """The same event for the caller's other leads: whoever has reached one office is not texted by another, nor by a person who
     sends again what failed; and the plans that a phone ended which was lifted for a moment only are persons' tasks."""
-    if not isinstance(event, CallAnswered | CallClosed) or event.caller is None:
+    if not isinstance(event, CallAnswered | CallClosed | CallbackHandedOver):
         return
     if isinstance(event, CallClosed) and event.verdict is not Verdict.DROPPED:
         return
-    for lead in journal.leads_of(db, event.caller):
+    caller = _called_back(db, lead_id) if isinstance(event, CallbackHandedOver) else event.caller
+    if caller is None:
+        return
+    for lead in journal.leads_of(db, caller):
         if lead.lead_id != lead_id and _concerns(event, lead):
             source_id = f"{event.source_id}:lead:{lead.lead_id}"
             yield replace(event, source_id=source_id, elsewhere=True), lead.lead_id
 
 
-def _concerns(event: CallAnswered | CallClosed, lead: Lead) -> bool:
+def _called_back(db: Database, lead_id: LeadId | None) -> E164 | None:
+    lead = None if lead_id is None else journal.lead(db, lead_id)
+    return None if lead is None else lead.number
+
+
+def _concerns(event: CallAnswered | CallClosed | CallbackHandedOver, lead: Lead) -> bool:
     if isinstance(event, CallClosed):
         return lead.lifted_call == event.call_id
-    if lead.missed_at is not None and lead.missed_at > (event.occurred_at or event.at):
+    if (
+        isinstance(event, CallAnswered)
+        and lead.missed_at is not None
+        and lead.missed_at > (event.occurred_at or event.at)
+    ):
         return False  # a talk of before the miss, of which we learn now
     may_be_resent = not {Progress.FAILED, Progress.IN_DOUBT}.isdisjoint({lead.text, lead.callback})
     return lead.in_hand or (may_be_resent and lead.reached_by is None)

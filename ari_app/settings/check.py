@@ -258,6 +258,9 @@ class _Check:
                 number = numbering.classify(gateway.sender, document.brokerage.country).number
                 hint = None if number is None else f'write "{number}"'
                 yield self._error(("gateways", name, "sender"), f"found {gateway.sender!r}; expected {expected}", hint)
+            elif gateway.sender is not None and any(char.isalpha() for char in gateway.sender):
+                what = "nobody can answer a name: STOP does not come back, nor does what callers reply"
+                yield self._warning(("gateways", name, "sender"), what, "expected a number that takes texts")
 
     def _calling(self) -> Iterator[Problem]:
         document = self._document

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
 from ari_app.pbx.ledger import read_cdr
-from tests.e2e.brokerage import IN_ORDER, MAIN, Brokerage, open_brokerage
+from tests.e2e.brokerage import IN_ORDER, MAIN, SECOND_DESK, Brokerage, open_brokerage
 from tests.e2e.hearing import heard_whole
 from tests.e2e.scenes import called_back, settled, verdict
 from tests.support.tones import loudness, write_tone
@@ -105,6 +106,39 @@ async def test_a_call_that_rings_when_it_is_killed_is_missed_when_it_is_back_and
     assert missed.body["verdict"] == "no_answer"
     assert verdict(brokerage, caller) == ["no_answer"]
     assert len(brokerage.smsc.to(caller)) == 1
+
+
+async def test_who_calls_while_it_ends_is_the_dialplans_and_nobody_waits_for_them_to_hang_up(
+    own_brokerage: Brokerage, caller: str, new_number: Callable[[], str]
+) -> None:
+    brokerage, later = own_brokerage, new_number()
+    async with (
+        brokerage.desk_phone("101", answer_after=0.0),
+        brokerage.desk_phone("102", answer_after=0.0) as other,
+        brokerage.mobile(caller) as first,
+        brokerage.mobile(later) as second,
+    ):
+        first.call(brokerage.dial(MAIN))
+        await brokerage.event("CallAnswered", caller=caller)
+        async with asyncio.TaskGroup() as group:
+            ending = group.create_task(brokerage.stop_ringback(within=40.0))
+            await until(lambda: '"draining"' in brokerage.log_path.read_text(), what="the drain")
+            second.call(brokerage.dial(SECOND_DESK))
+            await second.heard("answered")
+            rows = [row.split("!") for row in brokerage.asterisk.cli("core show channels concise").splitlines()]
+            assert ["ring-groups", "Dial"] in [[row[1], row[5]] for row in rows if len(row) > 5]
+            await brokerage.talk(2.0)
+            first.hang_up()
+        assert ending.result() == 0
+        await other.settle()
+        assert not any(word.startswith("ended") for word in other.story())
+        await brokerage.talk(2.0)
+        second.hang_up()
+        await other.heard("ended")
+        await brokerage.start_ringback()
+        closed = await brokerage.event("CallClosed", caller=later, within=20.0)
+    assert (closed.body["verdict"], closed.body["answered_by"]) == ("answered", "102")
+    assert verdict(brokerage, caller) == ["answered"]
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])

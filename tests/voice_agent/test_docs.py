@@ -39,7 +39,7 @@ def test_every_key_of_the_settings_is_on_the_page_with_its_default() -> None:
     assert set(said) == set(VoiceSection.model_fields)
     for name, field in VoiceSection.model_fields.items():
         default = field.default.value if isinstance(field.default, StrEnum) else field.default
-        assert said[name] == ("none" if default is None else default), name
+        assert said[name] == ("none" if default is None else str(default)), name
     assert {"longest", "at_once"} <= set(CallbackSection.model_fields)
 
 
