@@ -17,17 +17,21 @@ lint:
 unit *ARGS:
     pytest -q -n auto -m "not e2e and not interop" {{ARGS}}
 
+# Coverage of everything by the tests without Asterisk; scripts/test measures the pure parts only, which is quicker.
+coverage:
+    RINGBACK_MEASURE=all pytest -q -n auto -m "not e2e and not interop" --cov --cov-report=term
+
 # The stories of tests/ari_app/recovery/golden; RINGBACK_GOLDEN=write regenerates them, to be read in review.
 golden:
     pytest -q tests/ari_app/recovery/test_golden.py
 
 # Real processes that are killed, cut off, filled up. RINGBACK_KILLS=100 kills more often than every day.
 crash *ARGS:
-    pytest -q tests/e2e/crash {{ARGS}}
+    pytest -q -n 3 --dist loadfile tests/e2e/crash {{ARGS}}
 
 # Whole calls on a real Asterisk.
 e2e *ARGS:
-    pytest -q -n 4 tests/e2e --ignore tests/e2e/crash {{ARGS}}
+    pytest -q -n 5 tests/e2e --ignore tests/e2e/crash {{ARGS}}
 
 # SMSCs and gateways of others.
 interop *ARGS:

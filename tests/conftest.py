@@ -17,6 +17,9 @@ from ari_app.pbx.host import find_asterisk
 
 WHOLE = re.compile(r"mark\.(e2e|interop)")
 """As scripts/test finds the files of its second part, so that these parts need not read all the others."""
+MEASURED = ("ari_app/recovery", "ari_app/calls", "ari_app/conversation", "ari_app/pbx", "sms_gateway", "voice_agent")
+"""Folders of the tests of the pure parts, of which scripts/test measures every line and branch. To measure is to take half as
+long again, and half as much in the others: RINGBACK_MEASURE=all does."""
 LONGEST = ("test_pocketsphinx.py", "test_hard_calls.py", "test_simulation.py")
 
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -35,7 +38,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         marked = any(item.get_closest_marker(name) for name in ("e2e", "interop"))
         if marked != _names_a_mark(item.path) and (marked or "e2e" in item.path.parts):
             raise pytest.UsageError(f"scripts/test would not run {item.nodeid}: see tests/conftest.py")
+        if not marked and os.environ.get("RINGBACK_MEASURE") != "all" and not _is_measured(item.path):
+            item.add_marker(pytest.mark.no_cover)
     items.sort(key=lambda item: item.path.name not in LONGEST)
+
+
+@functools.cache
+def _is_measured(path: Path) -> bool:
+    here = path.relative_to(Path(__file__).parent).as_posix()
+    return here.startswith(tuple(f"{folder}/" for folder in MEASURED))
 
 
 @functools.cache

@@ -28,7 +28,11 @@ async def brokerage(shared_brokerage: Brokerage) -> AsyncIterator[Brokerage]:
     await shared_brokerage.go_on()
     yield shared_brokerage
     shared_brokerage.smsc.answer = None
-    await until(lambda: not shared_brokerage.channels(), within=20.0, what="all channels to be gone")
+    try:
+        await until(lambda: not shared_brokerage.channels(), within=20.0, what="all channels to be gone")
+    except AssertionError:
+        shared_brokerage.asterisk.cli("channel request hangup all")  # or the tests after this one would fail, too
+        raise
     await until(lambda: not shared_brokerage.bridges(), within=5.0, what="all bridges to be gone")
     shared_brokerage.leave()
     assert not shared_brokerage.hook.refused

@@ -63,7 +63,7 @@ def forecast(rng: random.Random) -> Weather:
         fifo=rng.random() < 0.5,
         family=rng.randrange(2),
         callers=rng.choice((1, 2, 3, 4)),
-        poll_seconds=rng.choice((600.0, 1800.0, 3600.0)),
+        poll_seconds=rng.choice((1800.0, 7200.0, 14400.0)),
         kill_every=every(2.0),
         kill_at_commit=rate(0.01),
         kill_when_taken=rate(0.1),

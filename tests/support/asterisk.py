@@ -177,5 +177,9 @@ def shared_pbx() -> Iterator[TestPbx]:
 def asterisk(shared_pbx: TestPbx) -> Iterator[TestPbx]:
     """``shared_pbx`` for one test, which has to leave no channel and no bridge behind."""
     yield shared_pbx
-    until_sync(lambda: not shared_pbx.channels(), within=6.0, what="all channels to be gone")
+    try:
+        until_sync(lambda: not shared_pbx.channels(), within=6.0, what="all channels to be gone")
+    except AssertionError:
+        shared_pbx.process.cli("channel request hangup all")  # or the tests after this one would fail, too
+        raise
     until_sync(lambda: not shared_pbx.bridges(), within=3.0, what="all bridges to be gone")

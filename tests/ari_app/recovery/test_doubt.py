@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from ari_app.recovery.commands import Close, Command, Declined, Drop, Resend
-from ari_app.recovery.effects import AlertAgent, BarTexts, PlaceCallback, SendEmail, SendText, TextPurpose
+from ari_app.recovery.effects import AlertAgent, BarTexts, PlaceCallback, PushLead, SendEmail, SendText, TextPurpose
 from ari_app.recovery.events import CallAnswered, CallerLeft, CallMissed, PromptPlayed
 from ari_app.recovery.machine import Step
 from ari_app.recovery.values import AlertReason, EffectId, LeadId, NumberKind, Progress, Stage
@@ -69,6 +69,14 @@ def test_an_answer_to_a_stop_is_not_repeated_this_late() -> None:
     reply = order(books, SendText)
     books.settle(reply, "failed")
     assert "worth nothing this late" in declined(books, Resend(reply, "ana"))
+
+
+def test_what_does_not_go_to_the_caller_is_sent_again_whatever_has_become_of_them() -> None:
+    books = texted()
+    books.call(CallAnswered, by="102")
+    push = order(books, PushLead)
+    books.settle(push, "failed")
+    asked(books, Resend(push, "ana"))
 
 
 def test_a_text_that_another_has_replaced_is_not_sent_again() -> None:
