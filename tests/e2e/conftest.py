@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Generator
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,7 @@ from tests.e2e.brokerage import Brokerage, open_brokerage
 from tests.support.waiting import until
 
 _numbers = itertools.count(2000)
+LOG_LINES = 80
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -50,6 +51,17 @@ def caller(new_number: Callable[..., str]) -> str:
     number = new_number()
     print(f"the caller is {number}")  # noqa: T201 - for whoever reads a failure
     return number
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A failure brings along what Ringback has logged last: the folder is removed."""
+    report = yield
+    brokerage = next((one for one in getattr(item, "funcargs", {}).values() if isinstance(one, Brokerage)), None)
+    if report.failed and brokerage is not None and brokerage.log_path.exists():
+        last = brokerage.log_path.read_text(encoding="utf-8", errors="replace").splitlines()[-LOG_LINES:]
+        report.sections.append((f"Ringback's log after {report.when}", "\n".join(last)))
+    return report
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

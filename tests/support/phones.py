@@ -62,18 +62,22 @@ class Phone:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        process = self._started()
+        process, rest = self._started(), b""
         if process.returncode is None:
             try:
                 async with asyncio.timeout(5.0):
                     self._order("quit")
-                    await process.communicate()
+                    rest, _ = await process.communicate()
             except (TimeoutError, ConnectionError):
                 process.kill()
-                await process.communicate()
+                rest, _ = await process.communicate()
             except asyncio.CancelledError:
                 process.kill()
                 raise
+        for line in rest.splitlines():
+            self._take(line)
+        if error is not None:
+            error.add_note(f"{self.user} has told {[(event.name, event.facts) for event in self.events]}")
 
     @property
     def ended(self) -> bool:
@@ -161,11 +165,15 @@ class Phone:
         line = await process.stdout.readline()
         if not line:
             raise PhoneError(f"{self.user}: the phone's process ended ({await process.wait()}); so far {self.story()}")
+        event = self._take(line)
+        if event.name in ("failed", "refused") or (event.name == "unregistered" and event.facts["code"] >= 400):
+            raise PhoneError(f"{self.user}: {event.name} {event.facts.get('why', '')}; so far {self.story()}")
+
+    def _take(self, line: bytes) -> PhoneEvent:
         facts: dict[str, Any] = json.loads(line)
         event = PhoneEvent(facts.pop("event"), facts.pop("at"), facts)
         self.events.append(event)
-        if event.name in ("failed", "refused") or (event.name == "unregistered" and event.facts["code"] >= 400):
-            raise PhoneError(f"{self.user}: {event.name} {event.facts.get('why', '')}; so far {self.story()}")
+        return event
 
     def _order(self, do: str, **facts: Any) -> None:
         process = self._started()

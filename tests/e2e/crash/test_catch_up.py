@@ -85,14 +85,14 @@ async def test_a_caller_who_hung_up_while_ringback_was_killed_is_not_lost() -> N
 
 
 async def test_a_call_to_the_contact_that_we_registered_is_of_the_number_in_to_with_and_without_ringback() -> None:
-    async with running_stage() as stage, stage.desk_phone("101") as desk:
+    async with running_stage(ring_seconds=2.0) as stage, stage.desk_phone("101") as desk:
 
         async def call(number: str) -> None:
             async with Sipp(
                 "caller_named_in_to",
                 stage.sip,
                 ip=CARRIER_IP,
-                pause_seconds=2.0,
+                pause_seconds=3.0,
                 caller=number,
                 request=f"sip:trunk-carrier@{stage.sip}",
                 to=f"<sip:{LISTING}@carrier.example>",
