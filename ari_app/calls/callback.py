@@ -44,6 +44,8 @@ DESK_RING_SECONDS = 20.0
 """How long the desk phones ring for a caller who asked for a person."""
 LAST_WORDS_SECONDS = 15.0
 """What an apology or a confirmation may take beyond the conversation's own time."""
+UNHEARD_SECONDS = 10.0
+"""How long after the last ring its end is waited for; then nobody has told us."""
 KEY_NEVER = "9"
 
 _ENDS = {
@@ -114,6 +116,7 @@ class CallbackSession:
         self._media = ""
         self._media_ready = asyncio.Event()
         self._desks: dict[str, str] = {}
+        self._there_since: dict[str, float] = {}
         self._desk_answered: asyncio.Queue[str] = asyncio.Queue()
         self._desks_left: set[str] = set()
         self._desk_change = asyncio.Event()
@@ -172,8 +175,8 @@ class CallbackSession:
     def compare(self, snapshot: Snapshot) -> None:
         """Take how things stand in Asterisk, after a time of which we may have heard nothing. Never waits."""
         there = {channel.id: channel for channel in snapshot.channels}
-        for channel in (self.leg, *self._desks):
-            if channel not in there:
+        for channel, since in self._there_since.items():
+            if channel not in there and since < snapshot.asked_at:
                 self._ended(channel, LegEnd.UNREACHABLE)
         for channel, found in there.items():
             if found.state is ChannelState.UP and channel in snapshot.application.channels:
@@ -224,8 +227,9 @@ class CallbackSession:
             except AriError as error:
                 failure = error
             else:
+                self._there_since[self.leg] = asyncio.get_running_loop().time()
                 self._log.info("callback_rings")
-                await self._decided.wait()
+                await self._decided_or_late()
             preparing.cancel()  # what is ready is ready; whoever has answered does not wait for the rest
         if failure is not None:
             self._log.warning("callback_not_placed", error=str(failure))
@@ -245,6 +249,16 @@ class CallbackSession:
             )
         )
         return True
+
+    async def _decided_or_late(self) -> None:
+        """Asterisk rings for so long and no longer; it may have told the end while nobody heard it."""
+        try:
+            async with asyncio.timeout(self._route.ring_seconds + UNHEARD_SECONDS):
+                await self._decided.wait()
+        except TimeoutError:
+            self._log.warning("callback_end_not_heard")
+            await self._quietly(self._ari.channels.hangup(self.leg))
+            self._ended(self.leg, LegEnd.NO_ANSWER)
 
     async def _take_back(self, error: AriError) -> None:
         """The phone may ring all the same: hang up what nobody would answer for. Raises FateUnknownError."""
@@ -385,6 +399,8 @@ class CallbackSession:
                 self._log.info("desk_phone_not_rung", phone=phone, error=str(error))
                 await self._quietly(self._ari.channels.hangup(leg))
                 self._desks_left.discard(leg)
+            else:
+                self._there_since[leg] = asyncio.get_running_loop().time()
         answered: str | None = None
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(DESK_RING_SECONDS):

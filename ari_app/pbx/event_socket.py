@@ -46,13 +46,17 @@ _PROBE = "RingbackProbe"
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """How things stand, read after the subscriptions were in force."""
+    """How things stand, read after the subscriptions were in force.
+
+    asked_at: in the loop's time, before the first question. What came into being later need not be in it.
+    """
 
     info: AsteriskInfo
     application: Application
     channels: tuple[Channel, ...]
     bridges: tuple[Bridge, ...]
     endpoints: tuple[Endpoint, ...]
+    asked_at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,6 +257,7 @@ class EventSocket:
             await ari.applications.filter(calls, refuse=NOISE)
             await ari.applications.filter(endpoints, allow=ENDPOINT_EVENTS)
             await ari.applications.subscribe(endpoints, "endpoint:PJSIP")
+            asked_at = asyncio.get_running_loop().time()
             info = await ari.server.info()
             snapshot = Snapshot(
                 info=info,
@@ -260,6 +265,7 @@ class EventSocket:
                 channels=await ari.channels.list(),
                 bridges=await ari.bridges.list(),
                 endpoints=await ari.endpoints.list(),
+                asked_at=asked_at,
             )
         except NotFoundError as error:
             raise _LostError(f"not registered after connecting: {error}") from error

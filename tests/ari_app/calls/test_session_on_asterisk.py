@@ -74,6 +74,7 @@ class Running:
                 channels=await ari.channels.list(),
                 bridges=await ari.bridges.list(),
                 endpoints=(),
+                asked_at=asyncio.get_running_loop().time(),
             )
         )
 
