@@ -36,13 +36,13 @@ def tell(event: str, **facts: Any) -> None:
 
 @functools.cache
 def silence() -> Path:
-    """A WAV file of one silent second, for as long as this process lives, however it ends."""
+    """A WAV file of silence, for as long as this process lives, however it ends. Longer than a test's call: see ``Call.play``."""
     descriptor = os.memfd_create("silence")
     with wave.open(os.fdopen(os.dup(descriptor), "wb"), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
         file.setframerate(8000)
-        file.writeframes(bytes(16000))
+        file.writeframes(bytes(16000 * 300))
     return Path(f"/proc/self/fd/{descriptor}")
 
 
@@ -98,9 +98,15 @@ class Call(pj.Call):  # type: ignore[misc]
         return None
 
     def play(self, path: str, *, loop: bool) -> None:
+        # Kept for as long as the process lives. At a file's end the library has a thread of its own tell the player so; when
+        # that is gone by then, the process is, too (a segmentation fault in ev_thread), and nobody hangs up.
         player = pj.AudioMediaPlayer()
+        self.phone.players.append(player)
         player.createPlayer(path, 0 if loop else pj.PJMEDIA_FILE_NO_LOOP)
-        player.startTransmit(self.audio())
+        audio = self.audio()
+        if self._player is not None:
+            self._player.stopTransmit(audio)
+        player.startTransmit(audio)
         self._player = player
 
     def record(self, path: str) -> None:
@@ -148,6 +154,7 @@ class Phone:
         self.call: Call | None = None
         self.ended: list[Call] = []
         self.recordings: list[Path] = []
+        self.players: list[Any] = []
         self.closing = False
 
     def start(self) -> None:
