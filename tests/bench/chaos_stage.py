@@ -94,7 +94,7 @@ class ChaosStage:
         rows = self.stage.asterisk.cli("core show channels concise").splitlines()
         return [row for row in rows if "!" in row and not row.startswith("Message/")]
 
-    async def ready(self, environment: Mapping[str, str] | None = None, *, within: float = 40.0) -> None:
+    async def ready(self, environment: Mapping[str, str] | None = None, *, within: float = 60.0) -> None:
         """Start Ringback, and wait until it is connected to both sides."""
         begin = self.stage.log_path.stat().st_size if self.stage.log_path.exists() else 0
         await self.spawn(environment)

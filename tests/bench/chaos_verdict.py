@@ -99,7 +99,15 @@ async def outcome(chaos: ChaosStage) -> Outcome:
     )
 
 
-async def over(chaos: ChaosStage, within: float = 40.0) -> None:
+def _logged_of(chaos: ChaosStage, channels: list[str]) -> str:
+    """The folder, and the log in it, will be gone."""
+    calls = {channel.rpartition("!")[2].partition("-leg")[0] for channel in channels}
+    lines = chaos.stage.log_path.read_text(encoding="utf-8", errors="replace").splitlines()
+    words = (*calls, "orphan", "stray", '"ready"', "asterisk_")
+    return "\n".join([line for line in lines if any(word in line for word in words)][-60:])
+
+
+async def over(chaos: ChaosStage, within: float = 60.0) -> None:
     """Calls have ended, each is in the journal, and everything that was ordered has come to its end.
 
     Raises AssertionError with what has not.
@@ -107,7 +115,10 @@ async def over(chaos: ChaosStage, within: float = 40.0) -> None:
     try:
         await until(lambda: not chaos.channels(), within=within)
     except AssertionError:
-        raise AssertionError(f"calls are not over: {chaos.channels()}; {chaos.stage.log_path}") from None
+        left = chaos.channels()
+        raise AssertionError(
+            f"calls are not over: {left}; what was logged of them:\n{_logged_of(chaos, left)}"
+        ) from None
     stage = chaos.stage
     cel = pbx_folders(stage.settings).cel
     ended = cel.read_text(errors="replace").count('"LINKEDID_END"')
