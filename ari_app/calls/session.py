@@ -41,6 +41,7 @@ from ari_app.calls.events import (
     LegRinging,
     RecordingEnded,
 )
+from ari_app.calls.falling_through import fall_through
 from ari_app.calls.legs import Legs
 from ari_app.calls.machine import step
 from ari_app.calls.prompts import MomentFields, PromptPlayer, Prompts, moment_of
@@ -98,13 +99,6 @@ def leg_end(cause: int, *, answered: bool) -> LegEnd:
 
 def _earlier(one: float | None, other: float | None) -> float | None:
     return min((time for time in (one, other) if time is not None), default=None)
-
-
-async def fall_through(ari: Ari, call_id: str, dialled: str) -> None:
-    """The dialplan rings the phones by itself. Raises AriError."""
-    digits = dialled.removeprefix("+")
-    extension = digits if digits.isdecimal() else "s"
-    await ari.channels.continue_in_dialplan(call_id, context="ring-groups", extension=extension, priority=1)
 
 
 class CallSession:

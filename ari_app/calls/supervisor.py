@@ -12,10 +12,11 @@ import structlog
 
 from ari_app.calls.arrival import arrival
 from ari_app.calls.callers import name_of
+from ari_app.calls.falling_through import fall_through
 from ari_app.calls.promises import NOTHING, Promises, promises
 from ari_app.calls.prompts import Prompts
 from ari_app.calls.resumed import FoundTalk, ResumedTalk, call_over, callback_over, found_talks, is_ours
-from ari_app.calls.session import CallSession, fall_through
+from ari_app.calls.session import CallSession
 from ari_app.calls.state import CallSetup
 from ari_app.clock import Clock
 from ari_app.errors import StoreUnavailableError

@@ -10,6 +10,7 @@ import pytest
 import pytest_asyncio
 
 from tests.e2e.brokerage import Brokerage, open_brokerage
+from tests.support.asterisk import leftovers_hung_up
 from tests.support.waiting import until
 
 _numbers = itertools.count(2000)
@@ -29,11 +30,8 @@ async def brokerage(shared_brokerage: Brokerage) -> AsyncIterator[Brokerage]:
     await shared_brokerage.go_on()
     yield shared_brokerage
     shared_brokerage.smsc.answer = None
-    try:
+    with leftovers_hung_up(shared_brokerage.asterisk):
         await until(lambda: not shared_brokerage.channels(), within=20.0, what="all channels to be gone")
-    except AssertionError:
-        shared_brokerage.asterisk.cli("channel request hangup all")  # or the tests after this one would fail, too
-        raise
     await until(lambda: not shared_brokerage.bridges(), within=5.0, what="all bridges to be gone")
     shared_brokerage.leave()
     assert not shared_brokerage.hook.refused

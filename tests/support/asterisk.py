@@ -166,6 +166,16 @@ def running_pbx(**options: Any) -> Iterator[TestPbx]:
             shutil.rmtree(base, ignore_errors=True)
 
 
+@contextlib.contextmanager
+def leftovers_hung_up(process: AsteriskProcess) -> Iterator[None]:
+    """Where the block finds that a test has left a call behind: that test has failed, and those after it need not."""
+    try:
+        yield
+    except AssertionError:
+        process.cli("channel request hangup all")
+        raise
+
+
 @pytest.fixture(scope="session")
 def shared_pbx() -> Iterator[TestPbx]:
     """The Asterisk of this test process: up in a third of a second, or in ten the first time ever."""
@@ -177,9 +187,6 @@ def shared_pbx() -> Iterator[TestPbx]:
 def asterisk(shared_pbx: TestPbx) -> Iterator[TestPbx]:
     """``shared_pbx`` for one test, which has to leave no channel and no bridge behind."""
     yield shared_pbx
-    try:
+    with leftovers_hung_up(shared_pbx.process):
         until_sync(lambda: not shared_pbx.channels(), within=6.0, what="all channels to be gone")
-    except AssertionError:
-        shared_pbx.process.cli("channel request hangup all")  # or the tests after this one would fail, too
-        raise
     until_sync(lambda: not shared_pbx.bridges(), within=3.0, what="all bridges to be gone")

@@ -11,6 +11,7 @@ from ari_app.calls.judging import channel_event
 from ari_app.pbx.ledger import read_cel
 from ari_app.recovery.values import NumberKind, Verdict
 from tests.e2e.watch.foreign import ForeignPbx, foreign_pbx
+from tests.support.asterisk import leftovers_hung_up
 from tests.support.waiting import until_sync
 
 
@@ -26,11 +27,8 @@ def pbx(shared_foreign_pbx: ForeignPbx) -> Iterator[ForeignPbx]:
     """The shared PBX, for one test; in the end its event log must tell of each call what watching it has told."""
     shared_foreign_pbx.watched_by.clear()
     yield shared_foreign_pbx
-    try:
+    with leftovers_hung_up(shared_foreign_pbx.process):
         until_sync(lambda: not shared_foreign_pbx.channels(), within=8.0, what="all channels to be gone")
-    except AssertionError:
-        shared_foreign_pbx.process.cli("channel request hangup all")  # or the tests after this one would fail, too
-        raise
     assert judged_afterwards(shared_foreign_pbx) == judged_at_once(shared_foreign_pbx)
 
 
