@@ -27,6 +27,7 @@ from tests.support import office
 from tests.support.ports import free_port
 from tests.support.programs import beside
 from tests.support.stage import SMPP_PASSWORD, Smsc
+from tests.support.waiting import until
 
 HOLDER = """
 import sqlite3, sys
@@ -229,7 +230,7 @@ async def test_a_bind_that_stands_is_well_and_is_taken_down_again(tmp_path: Path
     async with smsc() as running:
         finding = await only(doctor._gateways, office.settings(tmp_path, gateway(running.port)))
         assert finding == Finding("gateway sms", Grade.OK, f"bound at 127.0.0.1:{running.port} as ringback")
-        assert running.binds == 1
+        await until(lambda: running.binds == 1, what="the SMSC to know")
 
 
 async def test_a_text_that_comes_during_the_examination_is_not_taken_from_the_carrier(tmp_path: Path) -> None:

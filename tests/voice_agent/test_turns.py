@@ -86,6 +86,16 @@ def test_a_complete_answer_that_has_settled_ends_soonest() -> None:
     assert event.at - event.spoken_until == near(0.2)
 
 
+def test_an_answer_that_is_heard_again_word_for_word_has_not_changed() -> None:
+    detector = started()
+    detector.note_partial("buying", fulfilled=True)
+    hear(detector, False, 0.14)
+    detector.note_partial("buying", fulfilled=True)
+    [event] = hear(detector, False, 0.06)
+    assert isinstance(event, TurnEnded)
+    assert event.at - event.spoken_until == near(0.2)
+
+
 def test_a_complete_answer_that_has_just_changed_is_given_a_little_longer() -> None:
     detector = started()
     hear(detector, False, 0.14)

@@ -128,6 +128,13 @@ def test_a_number_that_is_not_in_the_settings_is_unrouted_whatever_happens() -> 
     assert facts(call.later(30).hangs_up()) == "closed unrouted"
 
 
+@pytest.mark.parametrize("restarted", [False, True])
+def test_nor_does_it_matter_how_a_call_to_such_a_number_vanished(restarted: bool) -> None:
+    call = Watched.seen(entry=None)
+    call.later(7).blind()
+    assert facts(call.later(30).vanishes(restarted=restarted)) == "closed unrouted"
+
+
 def test_nor_does_a_mailbox_make_a_miss_of_a_number_that_is_not_in_the_settings() -> None:
     call = Watched.seen(entry=None)
     assert call.later(20).mailbox() == ()
@@ -330,6 +337,8 @@ def test_a_notice_to_a_call_that_does_not_count_is_no_evidence_of_anything() -> 
     call = ringing(of_entry={"counts": frozenset({Verdict.BUSY})})
     call.later(8).ends("leg")
     assert facts(call.notice("9")) == "closed no_answer"
+    assert call.hangs_up() == (), "nobody was missed whose leaving could matter"
+    assert call.call.stage is WatchStage.ENDED
 
 
 # ------------------------------------------------------------------------------------------------------------- blindness
