@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from tests.support.programs import run_program
 
 PROGRAM = """
@@ -51,3 +53,51 @@ def test_plain_lines_are_for_people_and_into_a_file_without_colours() -> None:
     assert "details" in lines[1]
     assert "ZeroDivisionError: division by zero" in done.stderr
     assert "GET /health" not in done.stderr, "access logs are quiet at any level"
+
+
+WORST = """
+import logging, os, structlog, sys
+from ari_app.log import configure
+reader, writer = os.pipe()
+os.close(reader)
+for target, how in ((open("/dev/full", "w", buffering=1), "full"), (os.fdopen(writer, "w", buffering=1), "gone")):
+    configure("info", as_json=sys.argv[1] == "json", stream=target)
+    for _ in range(3):
+        structlog.get_logger(how).info("a_line", n=1)
+        logging.getLogger("sms_gateway").warning("another line")
+    print("still here")
+"""
+
+
+@pytest.mark.parametrize("form", ["json", "plain"])
+def test_a_full_disk_or_a_reader_that_has_gone_costs_lines_and_nothing_else(form: str) -> None:
+    done = run_program(WORST, form)
+    assert done.stdout == "still here\nstill here\n"
+
+
+def test_what_cannot_be_written_as_json_is_shown_as_python_would() -> None:
+    program = (
+        'import structlog; from ari_app.log import configure; configure("info", as_json=True);'
+        ' structlog.get_logger("a").info("seen", what={1, }, cut="\\ud83d")'
+    )
+    line = json.loads(run_program(program).stderr)
+    assert (line["what"], line["cut"]) == ("{1}", "\ud83d")
+
+
+TOGETHER = """
+import logging, structlog, sys, threading
+from ari_app.log import configure
+configure("info", as_json=True)
+def ours():
+    for n in range(300): structlog.get_logger("ours").info("line", n=n, text="x" * 200)
+def theirs():
+    for n in range(300): logging.getLogger("theirs").info("line %d", n)
+threads = [threading.Thread(target=each) for each in (ours, theirs, ours, theirs)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+"""
+
+
+def test_threads_and_libraries_write_whole_lines() -> None:
+    lines = [json.loads(line) for line in run_program(TOGETHER).stderr.splitlines()]
+    assert sorted(line["logger"] for line in lines) == ["ours"] * 600 + ["theirs"] * 600
