@@ -55,7 +55,7 @@ def is_whole(recording: Path) -> bool:
 
 
 class Call(pj.Call):  # type: ignore[misc]
-    """The phone's one call: tells its states, plays and records as soon as audio flows."""
+    """A call of the phone: tells its states, plays and records as soon as audio flows."""
 
     def __init__(self, phone: Phone, call_id: int = pj.PJSUA_INVALID_ID) -> None:
         super().__init__(phone.account, call_id)
@@ -88,6 +88,11 @@ class Call(pj.Call):  # type: ignore[misc]
 
     def onDtmfDigit(self, prm: Any) -> None:
         tell("dtmf", digit=prm.digit)
+
+    def onCallTransferStatus(self, prm: Any) -> None:
+        # RFC 5589 section 6: whoever handed the call over leaves it when the other phone has taken it.
+        if prm.finalNotify and prm.statusCode // 100 == 2:
+            self.hangup(pj.CallOpParam())
 
     def audio(self) -> Any:
         """The active audio stream, if there is one."""
@@ -152,6 +157,7 @@ class Phone:
         self.endpoint = pj.Endpoint()
         self.account = Account(self)
         self.call: Call | None = None
+        self.held: Call | None = None
         self.ended: list[Call] = []
         self.recordings: list[Path] = []
         self.players: list[Any] = []
@@ -235,6 +241,15 @@ class Phone:
                 self._current().silence()
             case "record":
                 self._current().record(order["path"])
+            case "consult":
+                self.held = self._current()
+                self.held.setHold(pj.CallOpParam(True))
+                self.call = Call(self)
+                self.call.makeCall(order["to"], pj.CallOpParam(True))
+            case "transfer" if self.held is not None:  # RFC 5589 section 7: with Replaces, once the other has agreed
+                self.held.xferReplaces(self._current(), pj.CallOpParam(True))
+            case "transfer":  # RFC 5589 section 6
+                self._current().xfer(order["to"], pj.CallOpParam(True))
             case "dtmf":
                 parameter = pj.CallSendDtmfParam()
                 parameter.method = pj.PJSUA_DTMF_METHOD_RFC2833
@@ -287,6 +302,8 @@ class Phone:
         for call in self.ended:
             if call is self.call:
                 self.call = None
+            if call is self.held:
+                self.held = None
         self.ended.clear()
         call_now = self.call
         now = time.monotonic()  # noqa: TID251
@@ -302,7 +319,7 @@ class Phone:
             self.account.setRegistration(False)
         for _ in range(20):
             self.endpoint.libHandleEvents(POLL_MILLISECONDS)
-        for call in (self.call, *self.ended):
+        for call in (self.call, self.held, *self.ended):
             if call is not None:
                 call.let_go()
         for _ in range(200):

@@ -115,6 +115,14 @@ class Phone:
         """Presses keys (RFC 4733)."""
         self._order("dtmf", digits=digits)
 
+    def consult(self, to: str) -> None:
+        """Holds the call and calls somebody about it."""
+        self._order("consult", to=to)
+
+    def transfer(self, to: str = "") -> None:
+        """Hands the call over (REFER, RFC 5589) to ``to``; or the call that is held to whom it was talked over with."""
+        self._order("transfer", to=to)
+
     def send_message(self, to: str, body: str) -> None:
         """A SIP MESSAGE (RFC 3428); ``message_status`` tells what became of it."""
         self._order("message", to=to, body=body)

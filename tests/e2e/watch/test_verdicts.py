@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from ari_app.calls.watch_state import WatchRules
 from ari_app.recovery.events import CallAnswered, CallClosed, CallerLeft, CallMissed, VoicemailLeft
 from ari_app.recovery.values import NumberKind, Verdict
 from tests.e2e.watch.foreign import FREEPBX, FREEPBX_ACCOUNT, PLAIN, ForeignPbx
@@ -20,6 +21,8 @@ GROUP = [pytest.param(PLAIN, "13055550201", id="plain"), pytest.param(FREEPBX, "
 """A ring group of 101, 102 and 103 that rings on for a minute."""
 MAILBOX = [pytest.param(PLAIN, "13055550204", id="plain"), pytest.param(FREEPBX, "13055550302", id="freepbx")]
 """Desk 101, and its mailbox after five seconds."""
+MEMBERS = [pytest.param(PLAIN, "13055550213", id="plain"), pytest.param(FREEPBX, "13055550307", id="freepbx")]
+"""A group of desk 101 and of extension 102, whose own mailbox takes the call: after five seconds, or at once."""
 QUEUE = [pytest.param(PLAIN, "13055550202", id="plain"), pytest.param(FREEPBX, "13055550301", id="freepbx")]
 """A queue of 101 and 102 that gives up after five seconds."""
 
@@ -80,6 +83,20 @@ async def test_a_queue_that_gives_up_is_a_miss_at_that_moment(
 
 
 @pytest.mark.parametrize(("ip", "number"), QUEUE)
+async def test_three_rings_end_the_patience_of_a_queue_where_the_settings_say_so(
+    pbx: ForeignPbx, tmp_path: Path, ip: str, number: str
+) -> None:
+    rules = WatchRules(queue_rings=True)
+    async with watching(pbx, tmp_path, rules=rules) as seen, desks(pbx, "101"), pbx.caller(ip) as caller:
+        caller.call(pbx.dial(number))
+        missed = await seen.verdict()
+        assert isinstance(missed, CallMissed)
+        assert (missed.verdict, missed.rings, missed.on_line) == (Verdict.NO_ANSWER, 3, True)
+        caller.hang_up()
+        await one_verdict(seen)
+
+
+@pytest.mark.parametrize(("ip", "number"), QUEUE)
 async def test_an_agent_who_takes_the_call_out_of_the_queue_has_answered(
     pbx: ForeignPbx, tmp_path: Path, ip: str, number: str
 ) -> None:
@@ -109,6 +126,38 @@ async def test_a_mailbox_that_answers_is_a_miss_and_its_message_is_told(
         assert message.seconds >= 2
         await seen.heard(CallerLeft)
         await one_verdict(seen)
+
+
+@pytest.mark.parametrize(("ip", "number"), MEMBERS)
+async def test_a_member_of_a_group_whose_own_mailbox_answers_has_not_answered(
+    pbx: ForeignPbx, tmp_path: Path, ip: str, number: str
+) -> None:
+    async with watching(pbx, tmp_path) as seen, desks(pbx, "101", "102"), pbx.caller(ip) as caller:
+        caller.call(pbx.dial(number))
+        missed = await seen.verdict()
+        assert (missed.verdict, missed.rings) == (Verdict.NO_ANSWER, 3)
+        await caller.heard("answered")
+        await talk(2.5)
+        caller.hang_up()
+        message = await seen.heard(VoicemailLeft)
+        assert isinstance(message, VoicemailLeft)
+        assert message.recording == "mailbox 102@default"
+        await one_verdict(seen)
+    assert seen.answered_by() == []
+
+
+@pytest.mark.parametrize(("ip", "number"), MEMBERS)
+async def test_a_member_who_is_away_and_whose_mailbox_takes_every_call_at_once_makes_them_all_misses(
+    pbx: ForeignPbx, tmp_path: Path, ip: str, number: str
+) -> None:
+    async with watching(pbx, tmp_path) as seen, pbx.caller(ip) as caller:
+        caller.call(pbx.dial(number))
+        await caller.heard("answered")
+        missed = await seen.verdict()
+        assert (type(missed), missed.verdict) == (CallMissed, Verdict.UNREACHABLE)
+        caller.hang_up()
+        await one_verdict(seen)
+    assert seen.answered_by() == []
 
 
 @pytest.mark.parametrize(("ip", "number"), MAILBOX)
@@ -163,6 +212,42 @@ async def test_a_transfer_after_the_answer_is_still_one_answered_call(
             await other.heard("answered", within=12)
             await talk(0.5)
             caller.hang_up()
+            verdict = await one_verdict(seen)
+    assert (verdict.verdict, seen.answered_by()) == (Verdict.ANSWERED, ["101"])
+
+
+@pytest.mark.parametrize(("ip", "number"), GROUP)
+@pytest.mark.parametrize("how", ["keys", "REFER", "REFER with Replaces"])
+async def test_a_call_that_is_handed_over_was_answered_by_who_took_it(
+    pbx: ForeignPbx, tmp_path: Path, how: str, ip: str, number: str
+) -> None:
+    async with (
+        watching(pbx, tmp_path) as seen,
+        desks(pbx, "101", answer_after=0.2) as [desk],
+        pbx.caller(ip) as caller,
+    ):
+        caller.call(pbx.dial(number))
+        await desk.heard("media")
+        async with desks(pbx, "102", answer_after=0.5) as [other]:
+            match how:
+                case "keys":
+                    desk.press("*2102")
+                case "REFER":
+                    desk.transfer(pbx.dial("102"))
+                case _:
+                    desk.consult(pbx.dial("102"))
+            await other.heard("answered", within=12)
+            await talk(0.7)
+            match how:
+                case "keys":
+                    desk.hang_up()
+                case "REFER with Replaces":
+                    desk.transfer()
+            await desk.heard("ended")
+            await talk(0.7)
+            assert not [event for phone in (caller, other) for event in phone.events if event.name == "ended"]
+            caller.hang_up()
+            await other.heard("ended")
             verdict = await one_verdict(seen)
     assert (verdict.verdict, seen.answered_by()) == (Verdict.ANSWERED, ["101"])
 
