@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import gc
 import random
+import secrets
 import shutil
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -111,7 +112,8 @@ class Application:
             http = document.pbx.http
             ari = Ari(f"http://{http.host}:{http.port}", document.pbx.ari.user, password, application=document.pbx.app)
             await stack.enter_async_context(ari)
-            supervisor = CallSupervisor(ari, store, recorder, clock, prompts, document.prompt)
+            life = secrets.token_hex(3)
+            supervisor = CallSupervisor(ari, store, recorder, clock, prompts, document.prompt, life=life)
             if document.pbx.watches:
                 notice = prompts.get(Prompt.NOTICE)
                 self._watch = open_watch(

@@ -38,8 +38,9 @@ class CallDraft:
 
     # ------------------------------------------------------------------------------------------------------------- legs
     def ring(self, phones: Sequence[str]) -> None:
+        life = f".{self.setup.life}" if self.setup.life else ""
         for phone in phones:
-            leg = f"{self.setup.call_id}-leg{len(self.call.legs)}"
+            leg = f"{self.setup.call_id}-leg{len(self.call.legs)}{life}"
             self.call = replace(self.call, legs=(*self.call.legs, Leg(leg, phone, self.now)))
             self.effects.append(RingLeg(leg, phone))
 

@@ -26,9 +26,9 @@ from ari_app.recovery.values import CallbackEnd, EffectId, Intent, Verdict
 log = structlog.get_logger("call")
 
 _BRIDGE = re.compile(r"(?P<owner>.+)-talk")
-_DESK = re.compile(r"-(?:leg|desk)\d+")
+_DESK = re.compile(r"-(?:leg\d+(\.\w+)?|desk\d+)")
 CALLBACK = "callback-"
-_OURS = re.compile(r".+-leg\d+|callback-\d+\.\d+(-desk\d+|-media)?")
+_OURS = re.compile(r".+-leg\d+(\.\w+)?|callback-\d+\.\d+(-desk\d+|-media)?")
 """The ids of channels that nobody but us creates."""
 
 

@@ -54,7 +54,7 @@ class CallSetup:
     call_id: the linkedid. entry: None when the number is not in the settings. phones: in the order in which they are to
     ring. each_seconds: a phone's share, unless all ring. contactable: the notice would be true for
     this caller. may_call: so would be what key 1 is answered with. keys_after_seconds: how long keys are heard after the
-    notice.
+    notice. life: in the ids of its legs, so that no two processes give the same one: see ``Channels.originate``.
     """
 
     call_id: str
@@ -75,6 +75,7 @@ class CallSetup:
     dropped_seconds: float = 3.0
     keys_after_seconds: float = 3.0
     message_seconds: float = 120.0
+    life: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -102,14 +102,24 @@ class CallSupervisor:
     """Routes events to sessions. ``run`` holds every task that a call needs."""
 
     def __init__(
-        self, ari: Ari, store: Store, recorder: Recorder, clock: Clock, prompts: Prompts, options: PromptSection
+        self,
+        ari: Ari,
+        store: Store,
+        recorder: Recorder,
+        clock: Clock,
+        prompts: Prompts,
+        options: PromptSection,
+        *,
+        life: str,
     ) -> None:
+        """life: a word that no other process has used; see ``CallSetup``."""
         self._ari = ari
         self._store = store
         self._recorder = recorder
         self._clock = clock
         self._prompts = prompts
         self._options = options
+        self._life = life
         self._owners: dict[str, Session] = {}
         self._callers: dict[E164, int] = {}
         self._turns: dict[str, int] = {}
@@ -379,6 +389,7 @@ class CallSupervisor:
             message_seconds=self._options.voicemail_longest,
             contactable=promised.notice(policy, own_words=self._options.notice is not None),
             may_call=promised.call,
+            life=self._life,
             **self._phones(common.entry, policy),
         )
 

@@ -87,10 +87,12 @@ class Channels:
         variables: Mapping[str, str] | None = None,
         formats: Sequence[str] = (),
         originator: str | None = None,
-    ) -> Channel:
+    ) -> None:
         """Calls ``endpoint`` (``PJSIP/101``); answered, it comes to us by StasisStart with ``args``.
 
-        ``channel`` is the id that it gets. The codecs are those of ``formats`` or of the channel ``originator``, not
+        ``channel`` is the id that it gets; never that of a channel of a moment ago, of which Asterisk still has to forget
+        what it knows: it then forgets what it knows of the new one (its answer is ``null``, its list and GET do not have it,
+        and it rings all the same; 22.10). The codecs are those of ``formats`` or of the channel ``originator``, not
         both; for a ``Local/`` endpoint always give one, or Asterisk transcodes from 192 kHz. Set headers with
         ``variables={"PJSIP_HEADER(add,X-Ringback-Id)": ...}``. ServerFaultError: not registered, or no such trunk.
         """
@@ -106,7 +108,7 @@ class Channels:
             "originator": originator,
             "variables": variables,
         }
-        return await self._http.read(_read_channel, "POST", ("channels", channel), body=_given(body))
+        await self._http.request("POST", ("channels", channel), body=_given(body))
 
     async def external_media_websocket(
         self, channel: str, *, codec: str = "slin", variables: Mapping[str, str] | None = None

@@ -52,6 +52,13 @@ def test_after_hours_the_call_is_missed_at_once_unless_the_entry_rings_then_too(
     assert words(ringing_at_night.arrived()) == "ring 101 · ring 102"
 
 
+def test_its_legs_have_ids_that_no_other_process_gives() -> None:
+    call = Telling.of(life="9f03ac")
+    call.arrived()
+    call_id = call.call.setup.call_id
+    assert [leg.leg for leg in call.call.legs] == [f"{call_id}-leg0.9f03ac", f"{call_id}-leg1.9f03ac"]
+
+
 def test_a_group_without_phones_cannot_be_reached() -> None:
     assert words(Telling.of(phones=()).arrived()) == "tell call_missed unreachable · play missed_call_notice"
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from ari_app.calls.resumed import callback_over, found_talks
+from ari_app.calls.resumed import callback_over, found_talks, is_ours
 from ari_app.pbx.models import Bridge, Channel, ChannelState, Party, Place
 from ari_app.recovery.values import CallbackEnd
 
@@ -33,6 +33,20 @@ def test_a_caller_and_the_phone_that_answered_are_a_conversation() -> None:
     assert (talk.phone, talk.effect_id) == ("102", None)
     assert talk.channels == ("pbx-1.0", "pbx-1.0-leg2")
     assert talk.seconds(START + timedelta(seconds=90)) == 90.0
+
+
+@pytest.mark.parametrize(
+    "leg_id", ["pbx-1.0-leg0", "pbx-1.0-leg12.9f03ac", "callback-17.0-desk1", "callback-17.0-media"]
+)
+def test_what_any_ringback_made_is_known_by_its_id(leg_id: str) -> None:
+    assert is_ours(leg_id)
+    assert not is_ours(f"{leg_id}.x.y")
+
+
+def test_a_phone_that_another_process_rang_is_its_caller_s() -> None:
+    leg = channel("pbx-1.0-leg2.9f03ac", "PJSIP/102-00000007")
+    [talk] = found_talks([CALLER, leg], [bridge("pbx-1.0-talk", leg.id, CALLER.id)])
+    assert talk.desk == leg
 
 
 def test_a_callback_that_a_person_has_taken_over_is_one_and_ends_as_such() -> None:

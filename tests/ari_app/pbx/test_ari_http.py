@@ -177,6 +177,14 @@ async def test_originate_says_what_it_was_told_and_no_more() -> None:
     ]
 
 
+async def test_a_leg_of_which_asterisk_has_nothing_to_tell_was_made_all_the_same() -> None:
+    async def answer(request: web.Request) -> web.Response:
+        return web.json_response(None)
+
+    async with ari_of(answer) as ari:
+        await ari.channels.originate("PJSIP/101", channel="leg-1")
+
+
 async def test_what_asterisk_would_misread_is_refused_before_it_is_sent() -> None:
     with pytest.raises(ValueError, match="caller id"):
         CallerId("1", 'x" <900')

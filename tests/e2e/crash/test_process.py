@@ -8,7 +8,7 @@ import signal
 import pytest
 
 from ari_app.pbx.ari import Ari
-from tests.e2e.brokerage import MAIN
+from tests.e2e.brokerage import LONG_RINGING, MAIN
 from tests.e2e.crash.fragile import Fragile
 from tests.e2e.scenes import called_back, missed_call, settled, verdict
 from tests.support.waiting import until
@@ -60,6 +60,29 @@ async def test_standing_still_for_ten_seconds_it_takes_an_answer_for_an_answer_a
     assert smsc.to(caller) == []
     assert sent.body["outcome"] == "done"
     assert len(smsc.to(texted)) == 1
+
+
+async def test_a_phone_is_never_rung_under_the_id_of_a_leg_that_a_dead_process_left(
+    fragile: Fragile, caller: str
+) -> None:
+    brokerage = fragile.brokerage
+
+    def legs() -> set[str]:
+        rows = [row.split("!") for row in brokerage.asterisk.cli("core show channels concise").splitlines()]
+        return {row[-1] for row in rows if row[0].startswith("PJSIP/101-")}
+
+    async with brokerage.desk_phone("101") as desk, brokerage.mobile(caller) as mobile:
+        mobile.call(brokerage.dial(LONG_RINGING))
+        await desk.heard("incoming")
+        before = legs()
+        await fragile.kill()
+        await brokerage.start_ringback()
+        await desk.heard("incoming")
+        after = legs()
+        mobile.hang_up()
+        await mobile.heard("ended")
+    assert len(before) == len(after) == 1
+    assert before.isdisjoint(after), "Asterisk could lose sight of the new one, and nobody would call it off"
 
 
 async def test_a_leg_that_came_into_being_too_late_for_the_snapshot_does_not_ring_for_ever(fragile: Fragile) -> None:
