@@ -17,7 +17,7 @@ from ari_app.calls.effects import Prompt
 from ari_app.calls.prompts import VoicePrompt
 from ari_app.calls.voice import RtpEnd, Speaker, Talk, TalkEnd
 from ari_app.conversation import qualify
-from ari_app.conversation.intents import PHRASES
+from ari_app.conversation.intents import PHRASES, Meaning, meaning
 from ari_app.conversation.qualify import Next, Outcome, Say, Subject, Talking
 from ari_app.pbx.resources import resources
 from ari_app.pbx.sounds import SoundFolder
@@ -191,14 +191,14 @@ class _Speaker:
         log.info("conversation_held", ended_by=held.ended_by.value, first_words_seconds=first)
         return Talk(self._end(held, dialogue), dialogue.intent, tuple(_lines(held.transcript)), held.why or None)
 
-    async def apologise(self) -> tuple[Line, ...]:
-        return await self._say(qualify.APOLOGY)
+    async def apologise(self, said_no: Callable[[], None]) -> tuple[Line, ...]:
+        return await self._say(_Saying(qualify.APOLOGY, said_no))
 
     async def confirm_no(self) -> tuple[Line, ...]:
-        return await self._say(qualify.STOPPED)
+        return await self._say(_Saying(qualify.STOPPED))
 
-    async def _say(self, sentences: tuple[str, ...]) -> tuple[Line, ...]:
-        held = await self._agent.converse(_Saying(sentences))
+    async def _say(self, saying: _Saying) -> tuple[Line, ...]:
+        held = await self._agent.converse(saying)
         return tuple(_lines(held.transcript))
 
     def key(self, digit: str) -> None:
@@ -245,6 +245,9 @@ class _Qualifying:
     def heard(self, heard: Heard) -> Turn:
         return self._step(qualify.hear(self._talking, heard.text))
 
+    def refuses(self, text: str) -> bool:
+        return qualify.refuses(self._talking, text)
+
     def key(self, digit: str) -> Turn:
         return self._step(qualify.press(self._talking, digit))
 
@@ -259,16 +262,22 @@ class _Qualifying:
 
 
 class _Saying:
-    """A dialogue that says something and hangs up."""
+    """A dialogue that says something and ends. said_no: called when the caller refuses meanwhile, which ends it at once."""
 
-    def __init__(self, sentences: tuple[str, ...]) -> None:
+    def __init__(self, sentences: tuple[str, ...], said_no: Callable[[], None] | None = None) -> None:
         self._turn = Turn(sentences, HangUp(), keys="", protected=len(sentences))
+        self._said_no = said_no
 
     def open(self) -> Turn:
         return self._turn
 
     def heard(self, heard: Heard) -> Turn:
+        if self._said_no is not None:
+            self._said_no()
         return Turn((), HangUp())
+
+    def refuses(self, text: str) -> bool:
+        return self._said_no is not None and meaning(text) is Meaning.STOP
 
     def key(self, digit: str) -> Turn:
         return Turn((), HangUp())

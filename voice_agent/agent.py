@@ -85,7 +85,7 @@ class VoiceAgent:
     async def _turns(self, dialogue: Dialogue, record: Record) -> EndedBy:
         turn, before = dialogue.open(), None
         while True:
-            answer = await TurnTaking.take(self._call, turn, before, record)
+            answer = await TurnTaking.take(self._call, turn, before, record, dialogue.refuses)
             if isinstance(answer, EndedBy):
                 return answer
             turn, before = _next(dialogue, answer), answer

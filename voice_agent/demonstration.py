@@ -41,6 +41,9 @@ class Demonstration:
             return self._thank("both buying and selling" if buying and selling else "buying" if buying else "selling")
         return self._again("Sorry, I did not understand that.")
 
+    def refuses(self, text: str) -> bool:
+        return "stop" in plain(text).split()
+
     def key(self, digit: str) -> Turn:
         match digit:
             case "0":

@@ -79,7 +79,7 @@ class Turn:
 
 
 class Dialogue(Protocol):
-    """Decides what comes next. Every method answers at once with the next turn."""
+    """Decides what comes next. Every method answers at once, with the next turn as a rule."""
 
     def open(self) -> Turn:
         """The first turn."""
@@ -87,6 +87,11 @@ class Dialogue(Protocol):
 
     def heard(self, heard: Heard) -> Turn:
         """The caller said something. An empty text: they spoke, and nothing was understood."""
+        ...
+
+    def refuses(self, text: str) -> bool:
+        """Whether who says this wants no more of the conversation. It is then told as ``heard`` whenever it was said: while
+        nothing may interrupt, in a turn that waits for no answer, or as the last words before the call was hung up."""
         ...
 
     def key(self, digit: str) -> Turn:

@@ -9,7 +9,7 @@ from voice_agent.dialogue import Listen
 from voice_agent.errors import EngineError
 from voice_agent.heard import Heard
 from voice_agent.stt import Recogniser
-from voice_agent.turns import SpeechStarted, TurnDetector, TurnEvent, TurnOptions
+from voice_agent.turns import SpeechStarted, TurnDetector, TurnEnded, TurnEvent, TurnOptions
 from voice_agent.vad import VoiceDetector
 
 LOOK_BACK_SECONDS = 0.3
@@ -60,6 +60,10 @@ class Ear:
             self._feed(b"".join(self._before))
             self._before.clear()
         return event
+
+    def cut(self) -> TurnEnded | None:
+        """No more audio comes: the utterance that is going on is over. None when there is none."""
+        return self._turns.cut()
 
     async def final(self) -> Heard:
         """What the utterance was that has just ended."""

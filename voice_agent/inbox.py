@@ -90,7 +90,10 @@ class Inbox:
                     self.put(end)
                     return
 
+    def rest(self) -> list[Event]:
+        """What nobody took."""
+        return [self._events.get_nowait() for _ in range(self._events.qsize())]
+
     def clear(self) -> None:
         """Forgets what nobody took, but for the end of the call."""
-        while not self._events.empty():
-            self._events.get_nowait()
+        self.rest()

@@ -5,15 +5,16 @@ What ends it, and silences the agent at once:
     a key of ``Turn.keys``                      always
     speech that means something                 once the protected sentences are said
     an expected phrase, said before that        as soon as the protected sentences are said
+    a refusal (``Dialogue.refuses``)            the same; at once where no answer is waited for
     any speech, or none for ``Listen.seconds``  once everything is said
-    the end of the call                         always
+    the end of the call                         always, once the caller's last words are understood
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
@@ -34,6 +35,8 @@ Answer = Understood | Pressed | NoSpeech | EndedBy
 
 _SHORTEST_WAIT_SECONDS = 1.0
 """After a noise the caller has so long at least."""
+LAST_WORDS_SECONDS = 2.0
+"""How long the last words before the end of a call are waited for: "don't call me" and a hang-up are one gesture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +67,22 @@ class Record:
 
 
 class TurnTaking:
-    """One turn. before: what the caller did that led to it; None for the first."""
+    """One turn. before: what the caller did that led to it; None for the first. refuses: ``Dialogue.refuses``."""
 
-    def __init__(self, call: Call, turn: Turn, before: Answer | None, record: Record, side: Side) -> None:
+    def __init__(
+        self,
+        call: Call,
+        turn: Turn,
+        before: Answer | None,
+        record: Record,
+        refuses: Callable[[str], bool],
+        side: Side,
+    ) -> None:
         self._call = call
         self._turn = turn
         self._listen = turn.then if isinstance(turn.then, Listen) else None
         self._record = record
+        self._refuses = refuses
         self._side = side
         self._loop = asyncio.get_running_loop()
         self._mouth = _Mouth(call, turn.say, before, record)
@@ -78,15 +90,20 @@ class TurnTaking:
         self._all_said = False
         self._answer_by = 0.0
         self._early: Understood | None = None
+        self._understanding: set[asyncio.Task[None]] = set()
 
     @classmethod
-    async def take(cls, call: Call, turn: Turn, before: Answer | None, record: Record) -> Answer:
+    async def take(
+        cls, call: Call, turn: Turn, before: Answer | None, record: Record, refuses: Callable[[str], bool]
+    ) -> Answer:
         """Until the caller has answered, or, when nothing is to be answered, until everything is said."""
         call.ear.expect(turn.then if isinstance(turn.then, Listen) else None)
         async with beside() as side:
-            taking = cls(call, turn, before, record, side)
+            taking = cls(call, turn, before, record, refuses, side)
             while True:
                 answer = taking._react(await call.inbox.next()) or taking._ripe()
+                if isinstance(answer, EndedBy) and answer is not EndedBy.TRANSFER:  # a person will hear the rest
+                    return await taking._last_words(answer)
                 if answer is not None:
                     return answer
 
@@ -140,16 +157,12 @@ class TurnTaking:
     def _hear(self, frame: Frame) -> Answer | None:
         gate = None if self._all_said else self._call.options.barge_in_dbfs
         event = self._call.ear.hear(frame.pcm, gate_dbfs=gate)
-        if self._listen is None:
-            if isinstance(event, TurnEnded):
-                self._call.ear.forget()
-            return None
         match event:
             case NoSpeech():
                 return event
             case TurnEnded():
-                self._side.start(self._understand(event, frame.at))
-            case _:
+                self._start_understanding(event, frame.at)
+            case _ if self._listen is not None:
                 long_enough = self._call.ear.speech_seconds >= self._call.options.barge_in_seconds
                 if (
                     not self._all_said
@@ -160,6 +173,11 @@ class TurnTaking:
                     self._hush()
         return None
 
+    def _start_understanding(self, ended: TurnEnded, over: float) -> None:
+        task = self._side.start(self._understand(ended, over))
+        self._understanding.add(task)
+        task.add_done_callback(self._understanding.discard)
+
     async def _understand(self, ended: TurnEnded, over: float) -> None:
         """Times in ``ended`` count audio; the last frame of it came at ``over``."""
         heard = await self._call.ear.final()
@@ -168,19 +186,48 @@ class TurnTaking:
         self._call.inbox.put(Understood(heard, ended.voiced, began, spoken_until, over, self._loop.time()))
 
     def _weigh(self, said: Understood) -> Answer | None:
-        assert self._listen is not None
         text = said.heard.text
         if self._all_said and not text and said.voiced < self._call.options.noise_seconds:
             self._call.ear.await_answer(max(_SHORTEST_WAIT_SECONDS, self._answer_by - self._loop.time()))
             return None
         if text or self._all_said:
-            begun, ended = said.began - self._record.started, said.spoken_until - self._record.started
-            self._record.add(Line(Speaker.CALLER, text, begun, ended, said.heard.confidence))
+            self._write_down(said)
+        if self._listen is None:
+            return said if self._refuses(text) else None
         if self._all_said or (self._interruptible and self._means_something(text)):
             return said
-        if self._listen.fulfilled_by(text):
-            self._early = said
+        self._keep(said)
         return None
+
+    def _write_down(self, said: Understood) -> None:
+        begun, ended = said.began - self._record.started, said.spoken_until - self._record.started
+        self._record.add(Line(Speaker.CALLER, said.heard.text, begun, ended, said.heard.confidence))
+
+    def _keep(self, said: Understood) -> None:
+        """For later, when it is an answer. After a no, no other words count."""
+        if self._early is not None and self._refuses(self._early.heard.text):
+            return
+        text = said.heard.text
+        if self._refuses(text) or (self._listen is not None and self._listen.fulfilled_by(text)):
+            self._early = said
+
+    async def _last_words(self, ended: EndedBy) -> Answer:
+        """What the caller was still saying, or pressed, as everything ended, where that is an answer; otherwise the end."""
+        cut = self._call.ear.cut()
+        if cut is not None:
+            self._start_understanding(cut, self._loop.time())
+        if self._understanding:
+            await asyncio.wait(self._understanding, timeout=LAST_WORDS_SECONDS)
+        for event in self._call.inbox.rest():
+            match event:
+                case Pressed(digit) if digit in self._turn.keys:
+                    return self._react(event) or ended
+                case Understood(heard) if heard.text:
+                    self._write_down(event)
+                    self._keep(event)
+                case _:
+                    pass
+        return self._early or ended
 
     def _means_something(self, text: str) -> bool:
         assert self._listen is not None

@@ -40,11 +40,12 @@ class TurnOptions:
 
 
 class TurnReason(StrEnum):
-    """Why a turn ended. ``complete``: the answer was there, so less silence was enough."""
+    """Why a turn ended. ``complete``: the answer was there, so less silence was enough. ``cut``: there was no more audio."""
 
     SILENCE = "silence"
     COMPLETE = "complete"
     TOO_LONG = "too_long"
+    CUT = "cut"
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +141,13 @@ class TurnDetector:
         if self._run >= self.options.resume_seconds - _SLACK:
             self._spoken_until = self.now
         reason = self._why_over()
-        if reason is None:
-            return None
+        return None if reason is None else self._over(reason)
+
+    def cut(self) -> TurnEnded | None:
+        """No more audio comes: the turn that is going on is over. None outside one."""
+        return self._over(TurnReason.CUT) if self.speaking else None
+
+    def _over(self, reason: TurnReason) -> TurnEnded:
         ended = TurnEnded(self.now, self._began, self._spoken_until, self._voiced, reason)
         self.speaking = False
         self._answer_by = None  # also when the waiting began after the speech

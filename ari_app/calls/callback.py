@@ -360,7 +360,7 @@ class CallbackSession:
         if not self._over.is_set():
             await self._ari.bridges.add(self._bridge, self._media)
             if not self._said_no:
-                lines += await self._speaker.apologise()
+                lines += await self._speaker.apologise(lambda: self._no("spoken"))
         if self._said_no and not self._over.is_set():
             lines += await self._speaker.confirm_no()
         return CallbackEnd.WANTED_PERSON, None, Talk(talk.end, talk.intent, (*talk.lines, *lines))

@@ -40,8 +40,8 @@ class Speaker(Protocol):
         confirmed to them. Never raises for what the far end does."""
         ...
 
-    async def apologise(self) -> tuple[Line, ...]:
-        """Say that no person is free now; what was said."""
+    async def apologise(self, said_no: Callable[[], None]) -> tuple[Line, ...]:
+        """Say that no person is free now; what was said. said_no: as in ``talk``."""
         ...
 
     async def confirm_no(self) -> tuple[Line, ...]:

@@ -86,6 +86,10 @@ PHRASES = (
     "stop",
     "stop calling me",
     "do not call me",
+    "don't call me",
+    "don't call me again",
+    "remove me from your list",
+    "take me off your list",
     "are you a robot",
 )
 """What callers are likely to say: hints for a recogniser."""

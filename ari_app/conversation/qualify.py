@@ -103,6 +103,11 @@ def hear(talking: Talking, text: str) -> tuple[Talking, Say]:
     return _answer(talking, meaning(text))
 
 
+def refuses(talking: Talking, text: str) -> bool:
+    """Whether who says this wants no more calls, and has not been told yet that there will be none."""
+    return talking.outcome is not Outcome.STOPPED and meaning(text) is Meaning.STOP
+
+
 def press(talking: Talking, digit: str) -> tuple[Talking, Say]:
     """The caller pressed a key."""
     return _answer(talking, _KEYS.get(digit, Meaning.OTHER))

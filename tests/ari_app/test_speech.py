@@ -214,6 +214,62 @@ def test_a_no_is_told_before_it_is_confirmed_and_once(tmp_path: Path, caller: Ca
     assert told[0] <= confirmed + 0.01
 
 
+@pytest.mark.parametrize(
+    ("words", "said_at", "hung_up"),
+    [
+        ("don't call me", 0.5, None),
+        ("remove me from your list", 0.5, None),
+        ("stop calling me", 0.5, 3.0),
+        ("stop calling me", QUESTION_AT + 2.0, QUESTION_AT + 2.9),
+        ("take me off your list", QUESTION_AT + 9.0, QUESTION_AT + 10.0),
+    ],
+)
+def test_a_no_is_a_no_whenever_it_is_said_and_whether_or_not_they_stay(
+    tmp_path: Path, words: str, said_at: float, hung_up: float | None
+) -> None:
+    async def caller(media: LoopMedia, speaking: Speaking) -> None:
+        await pause(said_at)
+        media.speak(speech(0.8))
+        if hung_up is not None:
+            await pause(hung_up - said_at)
+            media.hang_up()
+
+    told: list[bool] = []
+    talk = hold(tmp_path, caller, words, said_no=lambda: told.append(True))
+    assert (talk.end, told) == (TalkEnd.OPTED_OUT, [True])
+    assert words in [line.text for line in talk.lines if line.speaker == "caller"]
+
+
+def test_a_no_during_the_goodbye_is_a_no(tmp_path: Path) -> None:
+    async def caller(media: LoopMedia, speaking: Speaking) -> None:
+        await pause(QUESTION_AT + 0.5)
+        media.speak(speech(0.8))
+        await pause(3.0)
+        media.speak(speech(0.8))
+
+    told: list[bool] = []
+    talk = hold(tmp_path, caller, "i am buying", "don't call me again", said_no=lambda: told.append(True))
+    assert (talk.end, talk.intent, told) == (TalkEnd.OPTED_OUT, Intent.BUYING, [True])
+
+
+def test_a_no_during_the_apology_is_a_no_and_ends_it(tmp_path: Path) -> None:
+    told: list[bool] = []
+
+    async def held() -> tuple[Line, ...]:
+        books = Books(tmp_path)
+        media = LoopMedia()
+        engines = Engines(ScriptedRecogniser(["leave me alone"]), ScriptedVoice(), EnergyDetector)
+        speaker = CallbackVoice(engines, books.recorder)._speaker(CALLBACK, media)
+        media.speak(speech(0.8))
+        lines = await speaker.apologise(lambda: told.append(True))
+        books.close()
+        return lines
+
+    lines = virtual.run(held)
+    assert told == [True]
+    assert [line.text for line in lines if line.speaker == "agent"] == [qualify.APOLOGY[0]]
+
+
 def test_a_yes_is_no_no(tmp_path: Path) -> None:
     told: list[bool] = []
     hold(tmp_path, says(), "i want to buy", said_no=lambda: told.append(True))
@@ -291,7 +347,8 @@ def test_an_apology_and_a_confirmation_are_said_whatever_the_caller_does(tmp_pat
             speaker = CallbackVoice(engines, books.recorder)._speaker(CALLBACK, media)
             media.speak(speech(0.8))
             speaker.key("5")
-            lines = await (speaker.apologise() if sentences is qualify.APOLOGY else speaker.confirm_no())
+            apology = sentences is qualify.APOLOGY
+            lines = await (speaker.apologise(lambda: None) if apology else speaker.confirm_no())
             books.close()
             return lines
 

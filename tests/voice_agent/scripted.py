@@ -119,6 +119,9 @@ class Question:
         self.told.append(f"heard {heard.text!r}")
         return self._ask_again() if not heard.text else Turn((f"Thanks, {heard.text}.",), HangUp())
 
+    def refuses(self, text: str) -> bool:
+        return "stop" in text.split()
+
     def key(self, digit: str) -> Turn:
         self.told.append(f"key {digit}")
         return Turn(("One moment.",), Transfer()) if digit == "0" else Turn((f"Thanks for {digit}.",), HangUp())

@@ -31,6 +31,7 @@ from voice_agent.heard import Heard
 from voice_agent.media import AudioFrame, Incoming, MediaEnded
 from voice_agent.media_loop import LoopMedia
 from voice_agent.options import AgentOptions
+from voice_agent.turn_taking import LAST_WORDS_SECONDS
 from voice_agent.vad import EnergyDetector
 
 ASKED = [f"agent: {WHO}", f"agent: {HOW}", f"agent: {QUESTION}"]
@@ -246,14 +247,110 @@ def test_noise_during_the_prompt_interrupts_nothing() -> None:
     assert hold(says(at=2.5, seconds=1.2), texts=[""]).said()[:3] == ASKED
 
 
-def test_what_is_said_during_goodbye_is_left_alone() -> None:
-    class Last(Question):
-        def open(self) -> Turn:
-            return Turn(("Goodbye.", "Have a nice day."), HangUp())
+class Last(Question):
+    """Only says goodbye."""
 
+    def open(self) -> Turn:
+        return Turn(("Goodbye.", "Have a nice day."), HangUp(), keys="9")
+
+
+def test_what_is_said_during_goodbye_is_written_down_and_left_alone() -> None:
     held = hold(says(at=0.5), texts=["wait"], dialogue=Last())
     assert held.told == []
-    assert held.said() == ["agent: Goodbye.", "agent: Have a nice day."]
+    assert held.said() == ["agent: Goodbye.", "caller: wait", "agent: Have a nice day."]
+
+
+# --------------------------------------------------------------------------------------------------- refusals, last words
+def speaks(*times: float, seconds: float = 0.8, hangs_up: float | None = None) -> Caller:
+    """A caller who speaks at these moments, and may hang up."""
+
+    async def caller(media: LoopMedia, agent: VoiceAgent) -> None:
+        now = 0.0
+        for at in times:
+            await pause(at - now)
+            media.speak(speech(seconds))
+            now = at
+        if hangs_up is not None:
+            await pause(hangs_up - now)
+            media.hang_up()
+
+    return caller
+
+
+def test_a_no_while_nothing_may_interrupt_acts_as_soon_as_who_calls_is_said() -> None:
+    held = hold(speaks(0.2), texts=["please stop"])
+    assert held.told == ["heard 'please stop'"]
+    assert held.said()[:2] == [f"agent: {WHO}", "caller: please stop"]
+    assert not any(QUESTION in line for line in held.said())
+
+
+def test_after_a_no_no_other_words_count() -> None:
+    assert hold(speaks(0.1, 1.0, seconds=0.2), texts=["stop", "buying"]).told == ["heard 'stop'"]
+
+
+def test_a_no_counts_more_than_what_was_said_before_it() -> None:
+    assert hold(speaks(0.1, 0.9, seconds=0.2), texts=["buying", "stop"]).told == ["heard 'stop'"]
+
+
+@pytest.mark.parametrize(
+    ("said_at", "hung_up"),
+    [(0.2, 1.5), (0.5, 1.35), (3.5, 4.25), (7.0, 7.85), (7.0, 9.0)],
+    ids=["protected, waiting", "protected, at once", "spoken over", "at once", "as ever"],
+)
+def test_a_no_and_a_hang_up_are_a_no(said_at: float, hung_up: float) -> None:
+    held = hold(speaks(said_at, hangs_up=hung_up), texts=["stop it"])
+    assert held.told == ["heard 'stop it'"]
+    assert "caller: stop it" in held.said()
+    assert held.conversation.ended_by in (EndedBy.CALLER, EndedBy.AGENT)
+    assert held.conversation.seconds < 10.5
+
+
+def test_an_answer_and_a_hang_up_are_an_answer() -> None:
+    held = hold(speaks(7.0, hangs_up=7.85), texts=["selling"])
+    assert held.told == ["heard 'selling'"]
+    assert held.conversation.ended_by is EndedBy.CALLER
+
+
+def test_last_words_that_answer_nothing_are_written_down() -> None:
+    held = hold(speaks(2.2, hangs_up=3.05), texts=["what"])
+    assert held.told == []
+    assert held.said()[-1] == "caller: what"
+    assert held.conversation.ended_by is EndedBy.CALLER
+
+
+def test_last_words_that_nobody_understands_are_not_waited_for() -> None:
+    held = hold(speaks(7.0, hangs_up=7.85), recogniser=ScriptedRecogniser(["stop"], thinks=60.0))
+    assert held.told == []
+    assert held.conversation.seconds == pytest.approx(7.85 + LAST_WORDS_SECONDS, abs=0.1)
+    assert not held.recogniser.listening
+
+
+@pytest.mark.parametrize("at", [0.5, 3.4])
+def test_a_no_during_goodbye_is_a_no(at: float) -> None:
+    held = hold(speaks(at), texts=["stop calling"], dialogue=Last())
+    assert held.told == ["heard 'stop calling'"]
+    assert held.said()[-1] == "agent: Thanks, stop calling."
+
+
+def test_a_no_before_a_person_takes_over_is_a_no() -> None:
+    async def caller(media: LoopMedia, agent: VoiceAgent) -> None:
+        await pause(0.5)
+        media.press("0")
+        media.speak(speech(0.8))
+
+    assert hold(caller, texts=["no stop"]).told == ["key 0", "heard 'no stop'"]
+
+
+def test_a_key_counts_while_the_last_words_are_awaited() -> None:
+    async def caller(media: LoopMedia, agent: VoiceAgent) -> None:
+        await pause(3.4)
+        media.speak(speech(0.8))
+        await pause(1.0)
+        agent.press("5")
+        agent.press("9")
+
+    held = hold(caller, recogniser=ScriptedRecogniser(["wait"], thinks=1.0), dialogue=Last())
+    assert held.told == ["key 9"]
 
 
 def test_speech_while_the_text_is_awaited_belongs_to_the_next_turn() -> None:

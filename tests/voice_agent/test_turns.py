@@ -114,6 +114,16 @@ def test_an_answer_that_is_no_longer_complete_waits_as_if_there_were_none() -> N
     assert len(hear(detector, False, 0.02)) == 1
 
 
+def test_the_end_of_the_audio_ends_the_turn() -> None:
+    detector = started()
+    hear(detector, False, 0.1)
+    ended = detector.cut()
+    assert ended == TurnEnded(
+        at=near(0.6), began=near(0.0), spoken_until=near(0.5), voiced=near(0.5), reason=TurnReason.CUT
+    )
+    assert detector.cut() is None, "there is none any more"
+
+
 def test_speech_within_the_silence_goes_on_with_the_turn() -> None:
     detector = started()
     hear(detector, False, 0.6)

@@ -21,6 +21,7 @@ from ari_app.conversation.qualify import (
     greeting,
     hear,
     press,
+    refuses,
     wait,
 )
 from ari_app.recovery.values import Intent
@@ -105,6 +106,16 @@ def test_silence_is_waited_for_like_words_that_nobody_understood() -> None:
 
 def test_keys_without_a_meaning_are_words_without_a_meaning() -> None:
     assert press(talking(), "7") == hear(talking(), "what time is it")
+
+
+def test_a_no_is_one_until_it_is_confirmed() -> None:
+    assert refuses(talking(), "do not call me")
+    assert not refuses(talking(), "i am buying")
+    assert not refuses(hear(talking(), "stop")[0], "stop")
+
+
+def test_all_that_may_be_said_is_known_beforehand() -> None:
+    assert {*greeting(SUBJECT), QUESTION, KEYS, *APOLOGY} <= set(every_sentence(SUBJECT))
 
 
 @given(st.lists(st.one_of(st.text(max_size=30), st.sampled_from(["0", "1", "2", "9", "*"])), max_size=8))
