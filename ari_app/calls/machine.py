@@ -55,6 +55,9 @@ SHORTEST_MESSAGE_SECONDS = 2.0
 """A shorter recording is a caller who hung up at the beep."""
 _OUT = (LegEnd.BUSY, LegEnd.REJECTED, LegEnd.UNREACHABLE, LegEnd.HUNG_UP)
 """Ends after which a phone is not tried again in this call."""
+REFUSAL_SECONDS = 1.0
+"""A phone that gives no answer after so little ringing, or none, has refused (480: do not disturb): asked in turn with others that
+do so it would be asked again at once, for ever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +170,8 @@ def _leg_ended(draft: CallDraft, leg_id: str, end: LegEnd) -> None:
     leg = draft.call.leg(leg_id)
     if leg is None or leg.state is LegState.ENDED:
         return
+    if end is LegEnd.NO_ANSWER and (not leg.rang or draft.now - leg.since < REFUSAL_SECONDS):
+        end = LegEnd.REJECTED
     draft.change(replace(leg, state=LegState.ENDED, end=end))
     if leg_id == draft.call.connected_to:
         draft.effects.append(HangUp(HangUpAs.NORMAL))

@@ -271,6 +271,21 @@ def test_a_phone_that_gave_up_ringing_may_have_another_turn() -> None:
     assert words(call.ended(1, LegEnd.UNREACHABLE)) == "ring 101"
 
 
+@pytest.mark.parametrize("strategy", list(Strategy))
+@pytest.mark.parametrize("rings", [False, True])
+def test_phones_that_refuse_at_once_are_asked_once_each(strategy: Strategy, rings: bool) -> None:
+    call = Telling.of(strategy=strategy)
+    call.arrived()
+    for leg in range(10):
+        if leg < len(call.call.legs):
+            if rings:
+                call.ringing(leg)
+            call.later(0.1).ended(leg, LegEnd.NO_ANSWER)
+    assert [leg.phone for leg in call.call.legs] == ["101", "102"]
+    (verdict,) = call.verdicts()
+    assert verdict.verdict is (Verdict.NO_ANSWER if rings else Verdict.UNREACHABLE)
+
+
 def test_an_ending_that_is_not_the_last_leaves_the_others_ringing() -> None:
     call = ringing()
     assert call.ended(0, LegEnd.REJECTED) == ()
