@@ -56,8 +56,8 @@ SHORTEST_MESSAGE_SECONDS = 2.0
 _OUT = (LegEnd.BUSY, LegEnd.REJECTED, LegEnd.UNREACHABLE, LegEnd.HUNG_UP)
 """Ends after which a phone is not tried again in this call."""
 REFUSAL_SECONDS = 1.0
-"""A phone that gives no answer after so little ringing, or none, has refused (480: do not disturb): asked in turn with others that
-do so it would be asked again at once, for ever."""
+"""A phone that gives no answer after so little ringing, or none, has refused (480: do not disturb): in turns with others that do
+so it would be asked again at once, for ever."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,21 +34,22 @@ _OURS = re.compile(r".+-leg\d+(\.\w+)?|callback-\d+\.\d+(-desk\d+|-media)?")
 
 @dataclass(frozen=True, slots=True)
 class FoundTalk:
-    """A person outside and one at a desk phone. owner: the inbound call's id, or the callback's leg."""
+    """A person outside and one at a desk phone. owner: the inbound call's id, or the callback's leg. desk: None when that phone
+    has hung up while nobody was there to see it, and its caller is alone."""
 
     bridge: str
     owner: Channel
-    desk: Channel
+    desk: Channel | None
 
     @property
-    def channels(self) -> tuple[str, str]:
-        """The ids of both ends."""
-        return (self.owner.id, self.desk.id)
+    def channels(self) -> tuple[str, ...]:
+        """The ids of both ends; of the one that is left."""
+        return (self.owner.id,) if self.desk is None else (self.owner.id, self.desk.id)
 
     @property
-    def phone(self) -> str:
-        """The desk phone's extension."""
-        return self.desk.endpoint.rpartition("/")[2]
+    def phone(self) -> str | None:
+        """The desk phone's extension, as long as it is there."""
+        return None if self.desk is None else self.desk.endpoint.rpartition("/")[2]
 
     @property
     def effect_id(self) -> EffectId | None:
@@ -56,8 +57,9 @@ class FoundTalk:
         return EffectId(self.owner.id.removeprefix(CALLBACK)) if self.owner.id.startswith(CALLBACK) else None
 
     def seconds(self, at: datetime) -> float:
-        """How long they have been connected at ``at``, the ringing included: when it was answered died with the process."""
-        return round((at - self.desk.created).total_seconds(), 3)
+        """How long they have been connected at ``at``, the ringing included: when it was answered died with the process.
+        0 when nobody knows."""
+        return 0.0 if self.desk is None else round((at - self.desk.created).total_seconds(), 3)
 
 
 def is_ours(channel_id: str) -> bool:
@@ -66,7 +68,8 @@ def is_ours(channel_id: str) -> bool:
 
 
 def found_talks(channels: Iterable[Channel], bridges: Iterable[Bridge]) -> list[FoundTalk]:
-    """The conversations among ``channels``. One with only one end left is none."""
+    """The conversations among ``channels``; also those of a caller whose phone has hung up meanwhile: they have been answered,
+    and are not to hear the phones ring again. A callback's person may be with the assistant, and is in no conversation then."""
     known = {channel.id: channel for channel in channels}
     talks = []
     for bridge in bridges:
@@ -77,6 +80,8 @@ def found_talks(channels: Iterable[Channel], bridges: Iterable[Bridge]) -> list[
         desks = [known[leg] for leg in bridge.channels if leg in known and _DESK.fullmatch(leg.removeprefix(owner.id))]
         if len(desks) == 1:
             talks.append(FoundTalk(bridge.id, owner, desks[0]))
+        elif bridge.channels == (owner.id,) and not owner.id.startswith(CALLBACK):
+            talks.append(FoundTalk(bridge.id, owner, None))
     return talks
 
 
@@ -87,6 +92,8 @@ class ResumedTalk:
         self._talk = talk
         self._ari = ari
         self._over = asyncio.Event()
+        if talk.desk is None:
+            self._over.set()
 
     @property
     def live(self) -> bool:

@@ -121,6 +121,7 @@ class CallSupervisor:
         self._options = options
         self._life = life
         self._owners: dict[str, Session] = {}
+        self._unwritten: set[str] = set()
         self._callers: dict[E164, int] = {}
         self._turns: dict[str, int] = {}
         self._starting: asyncio.Queue[Coroutine[Any, Any, None]] = asyncio.Queue()
@@ -163,7 +164,7 @@ class CallSupervisor:
 
     def holds(self, call_id: str) -> bool:
         """Whether a session judges that call, or is still to write its verdict down."""
-        return call_id in self._owners
+        return call_id in self._owners or call_id in self._unwritten
 
     def own(self, channel_id: str, session: Session) -> None:
         """From now on the events of this channel go to ``session``."""
@@ -259,7 +260,7 @@ class CallSupervisor:
             session = ResumedTalk(talk, self._ari)
             for channel_id in talk.channels:
                 self.own(channel_id, session)
-            self.start(self._resume(talk, session))
+            self.start(self._until_written(talk.owner.id, self._resume(talk, session)))
         self.start(self._take_over([channel for channel in found if channel.id not in self._owners]))
         self._look_again.set()
 
@@ -332,7 +333,15 @@ class CallSupervisor:
             return
         waiting = Arriving(channel.id)
         self.own(channel.id, waiting)
-        self.start(self._call(channel, dialled, waiting))
+        self.start(self._until_written(channel.id, self._call(channel, dialled, waiting)))
+
+    async def _until_written(self, call_id: str, work: Coroutine[Any, Any, None]) -> None:
+        """A call that is over may wait for the store: what the event log says of it must not overtake what its caller said."""
+        self._unwritten.add(call_id)
+        try:
+            await work
+        finally:
+            self._unwritten.discard(call_id)
 
     async def _decline(self, channel: Channel, dialled: str) -> None:
         """Its verdict is read from Asterisk's event log at the next start."""

@@ -6,6 +6,7 @@ It has no way to touch a channel: nothing here can ask Asterisk for anything.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import NoReturn
@@ -68,7 +69,8 @@ class WatchSupervisor:
         self._left = left
         self._board = WatchBoard(self._is_inbound, self._is_outside)
         self._calls: dict[str, _Watched] = {}
-        self._facts: asyncio.Queue[Event] = asyncio.Queue()
+        self._facts: asyncio.Queue[tuple[str, Event]] = asyncio.Queue()
+        self._unwritten: Counter[str] = Counter()
         self._timer: asyncio.TimerHandle | None = None
         self.connected = False
         self.refused: str | None = None
@@ -87,14 +89,19 @@ class WatchSupervisor:
         return tuple(watched.call for watched in self._calls.values() if watched.leaves_at is None)
 
     def holds(self, call_id: str) -> bool:
-        """Whether this call is being watched, and will be judged by what is seen; true for a moment after its end."""
-        return call_id in self._calls
+        """Whether this call is being watched, and will be judged by what is seen, or is still to be written down; true for a
+        moment after its end."""
+        return call_id in self._calls or call_id in self._unwritten
 
     async def run(self) -> NoReturn:
         """Writes facts into the journal, in their order, however long the store makes us wait. Until cancelled."""
         try:
             while True:
-                await self._recorder.insist(await self._facts.get())
+                call_id, fact = await self._facts.get()
+                await self._recorder.insist(fact)
+                self._unwritten[call_id] -= 1
+                if not self._unwritten[call_id]:
+                    del self._unwritten[call_id]
                 self._facts.task_done()
         finally:
             if self._timer is not None:
@@ -145,7 +152,8 @@ class WatchSupervisor:
         result = step(watched.call, event)
         watched.call = result.call
         for fact in result.facts:
-            self._facts.put_nowait(fact)
+            self._unwritten[call_id] += 1
+            self._facts.put_nowait((call_id, fact))
         if result.call.stage is WatchStage.ENDED and watched.leaves_at is None:
             watched.leaves_at = event.now + LINGER_SECONDS
             verdict = result.call.verdict

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import cast
 
 import pytest
 
-from ari_app.calls.resumed import callback_over, found_talks, is_ours
+from ari_app.calls.resumed import ResumedTalk, call_over, callback_over, found_talks, is_ours
+from ari_app.pbx.ari import Ari
 from ari_app.pbx.models import Bridge, Channel, ChannelState, Party, Place
-from ari_app.recovery.values import CallbackEnd
+from ari_app.recovery.values import CallbackEnd, Verdict
+from tests.ari_app.calls.telling import setup
 
 START = datetime(2026, 11, 24, 15, 0, tzinfo=UTC)
 NOBODY = Party("", "")
@@ -65,9 +68,8 @@ def test_a_callback_that_a_person_has_taken_over_is_one_and_ends_as_such() -> No
     ("channels", "bridges"),
     [
         ([CALLER, LEG], []),
-        ([CALLER], [bridge("pbx-1.0-talk", CALLER.id)]),
+        ([CALLED_BACK], [bridge("callback-17.0-talk", CALLED_BACK.id)]),
         ([LEG], [bridge("pbx-1.0-talk", LEG.id)]),
-        ([CALLER, LEG], [bridge("pbx-1.0-talk", CALLER.id)]),
         ([CALLER, LEG], [bridge("pbx-1.0-talk", LEG.id)]),
         ([CALLED_BACK, MEDIA], [bridge("callback-17.0-talk", CALLED_BACK.id, MEDIA.id)]),
         ([CALLER, DESK], [bridge("pbx-1.0-talk", CALLER.id, DESK.id)]),
@@ -75,9 +77,8 @@ def test_a_callback_that_a_person_has_taken_over_is_one_and_ends_as_such() -> No
     ],
     ids=[
         "no bridge",
-        "the phone has gone",
+        "a callback's phone has gone",
         "the caller has gone",
-        "the phone is not in it",
         "the caller is not in it",
         "with the assistant",
         "another call's phone",
@@ -86,3 +87,16 @@ def test_a_callback_that_a_person_has_taken_over_is_one_and_ends_as_such() -> No
 )
 def test_anything_less_is_none(channels: list[Channel], bridges: list[Bridge]) -> None:
     assert found_talks(channels, bridges) == []
+
+
+async def test_a_caller_whose_phone_hung_up_while_nobody_was_there_has_been_answered_and_is_let_go() -> None:
+    [talk] = found_talks([CALLER], [bridge("pbx-1.0-talk", CALLER.id)])
+    assert (talk.desk, talk.phone, talk.channels) == (None, None, (CALLER.id,))
+    assert not ResumedTalk(talk, cast("Ari", None)).live
+    over = call_over(talk, setup(call_id=CALLER.id), START)
+    assert (over.source_id, over.verdict, over.talk_seconds, over.answered_by) == (
+        "call:pbx-1.0",
+        Verdict.ANSWERED,
+        0.0,
+        None,
+    )

@@ -110,6 +110,23 @@ async def test_a_ringing_call_is_missed_by_the_clock_alone_and_the_line_is_known
         assert (told.supervisor.calls, told.line) == (0, [f"on {CALLER}", f"off {CALLER}"])
 
 
+async def test_a_call_is_held_until_all_of_it_is_written_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ari_app.calls.watch_supervisor.LINGER_SECONDS", 0.0)
+    async with shell(tmp_path) as told:
+        written = asyncio.Event()
+
+        async def insist(_: Event) -> None:
+            await written.wait()
+
+        monkeypatch.setattr(told.supervisor._recorder, "insist", insist)
+        told.hear(READY, NewChannel(inbound()), HungUp(inbound(), 16))
+        await until(lambda: not told.supervisor._calls, what="the end of the watching")
+        assert told.supervisor.holds("1.0"), "the event log must not overtake it"
+        written.set()
+        await told.supervisor.written()
+        assert not told.supervisor.holds("1.0")
+
+
 async def test_a_message_is_told_of_a_call_that_is_just_over(tmp_path: Path) -> None:
     async with shell(tmp_path) as told:
         told.hear(READY, NewChannel(inbound()), Executed(inbound(), "VoiceMail", "101@default,u"))

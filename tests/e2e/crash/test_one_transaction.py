@@ -7,9 +7,9 @@ import asyncio
 import pytest
 import smpp34
 
-from tests.e2e.brokerage import ESCALATING, MAIN
+from tests.e2e.brokerage import ESCALATING, MAIN, Brokerage
 from tests.e2e.crash.fragile import Fragile
-from tests.e2e.scenes import missed_call, settled, verdict
+from tests.e2e.scenes import FINAL, missed_call, settled, verdict
 from tests.support.stage import Smsc
 from tests.support.waiting import until
 
@@ -120,3 +120,27 @@ async def test_a_timer_that_falls_due_while_nobody_runs_fires_once_at_the_next_s
     assert len(fired) == len(set(fired))
     assert len(brokerage.query("SELECT 1 FROM outbox WHERE kind = 'alert' AND lead_id = ?", [missed.lead_id])) == 2
     assert ("pending",) not in brokerage.query(pending, [missed.lead_id])
+
+
+async def test_a_no_that_waited_for_the_books_is_not_overtaken_by_what_the_event_log_says_of_the_call(
+    fragile: Fragile, caller: str
+) -> None:
+    brokerage, smsc = fragile.brokerage, fragile.brokerage.smsc
+    with fragile.writing() as books:
+        books.execute("BEGIN IMMEDIATE")
+        async with brokerage.mobile(caller) as mobile:
+            mobile.call(brokerage.dial(MAIN))
+            await mobile.heard("media", within=15.0)
+            mobile.press("9")
+            await mobile.heard("ended", within=15.0)
+        await brokerage.talk(9.0)  # by now the event log says that the call is over, and would be believed
+        books.execute("ROLLBACK")
+    await brokerage.event("KeyPressed", caller=caller, key="9", within=20.0)
+    await until(lambda: verdict(brokerage, caller), within=10.0, what="the verdict")
+    await until(lambda: not brokerage.orders(caller, "text") or settled_all(brokerage, caller), within=15.0)
+    assert smsc.to(caller) == []
+
+
+def settled_all(brokerage: Brokerage, number: str) -> bool:
+    """Whether no text to them waits any more."""
+    return all(status in FINAL for _, status, *_ in brokerage.orders(number, "text"))

@@ -62,6 +62,27 @@ async def test_standing_still_for_ten_seconds_it_takes_an_answer_for_an_answer_a
     assert len(smsc.to(texted)) == 1
 
 
+async def test_a_caller_whose_agent_hung_up_while_nobody_ran_has_been_answered(fragile: Fragile, caller: str) -> None:
+    brokerage = fragile.brokerage
+    async with brokerage.desk_phone("101", answer_after=0.2) as desk, brokerage.mobile(caller) as mobile:
+        mobile.call(brokerage.dial(MAIN))
+        await mobile.heard("answered")
+        await brokerage.event("CallAnswered", caller=caller)
+        await brokerage.talk(2.0)
+        await fragile.kill()
+        desk.hang_up()
+        await desk.heard("ended")
+        await brokerage.start_ringback()
+        await mobile.heard("ended", within=15.0)
+        await until(lambda: verdict(brokerage, caller), within=15.0, what="the verdict")
+        await desk.settle()
+        assert [event.name for event in desk.events].count("incoming") == 1, "nobody rings a second time"
+    assert verdict(brokerage, caller) == ["answered"]
+    assert brokerage.smsc.to(caller) == []
+    report = await fragile.audit()
+    assert (report["findings"], report["under_way"]) == ([], 0)
+
+
 async def test_a_phone_is_never_rung_under_the_id_of_a_leg_that_a_dead_process_left(
     fragile: Fragile, caller: str
 ) -> None:
