@@ -18,6 +18,8 @@ class LegEnd(StrEnum):
     HUNG_UP = "hung_up"
     CANCELLED = "cancelled"
     """By us."""
+    LOST = "lost"
+    """It is gone, and nobody heard how: Asterisk hangs up on whoever picks up while we are away."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +35,7 @@ class Arrived(Moment):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LegAsked(Moment):
-    """Only now was the phone asked to ring, or asked again: Asterisk could not be reached before, or we could not be."""
+    """Only now was the phone asked to ring: Asterisk could not be reached before."""
 
     leg: str
 

@@ -94,16 +94,16 @@ class Legs:
     async def look(self, legs: Iterable[Leg], *, after_gap: bool = False) -> None:
         """Ask what they are doing; what was not heard of it happens now. Raises a leaf of AriError.
 
-        after_gap: nobody has heard how one that is gone has ended, so its phone is asked again. Asterisk hangs up on
-        whoever picks up while we are away, and their caller still waits.
+        after_gap: nobody has heard how one that is gone has ended: it is lost.
         """
         for leg in legs:
             try:
                 channel = await self._ari.channels.get(leg.leg)
             except NotFoundError:
-                if self.doubtful(leg) or (after_gap and leg.state is not LegState.ANSWERED):
-                    self._in_doubt.add(leg.leg)
+                if self.doubtful(leg):
                     await self.ring(leg.leg, leg.phone)
+                elif after_gap and leg.state is not LegState.ANSWERED:
+                    self.ended(leg.leg, LegEnd.LOST)
                 else:
                     self.ended(leg.leg)
             else:
@@ -115,10 +115,10 @@ class Legs:
         if leg.state is LegState.CALLING or (leg.state is LegState.RINGING and channel.state is ChannelState.UP):
             self._stands(leg.leg, channel)
 
-    def ended(self, leg: str) -> None:
+    def ended(self, leg: str, end: LegEnd = LegEnd.UNREACHABLE) -> None:
         """It is not there, and nobody said why."""
         self._in_doubt.discard(leg)
-        self._happened(LegEnded(**self._moment(), leg=leg, end=LegEnd.UNREACHABLE))
+        self._happened(LegEnded(**self._moment(), leg=leg, end=end))
 
     def _stands(self, leg: str, channel: Channel) -> None:
         if channel.state is ChannelState.RINGING:

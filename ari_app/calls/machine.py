@@ -135,8 +135,7 @@ def _asked(draft: CallDraft, leg_id: str) -> None:
     if leg is None or leg.state not in (LegState.CALLING, LegState.RINGING):
         return
     draft.change(replace(leg, state=LegState.CALLING, since=draft.now))
-    if not any(other.state is LegState.RINGING for other in draft.call.live_legs):
-        draft.call = replace(draft.call, ring_started=None)
+    _restart_clock(draft)
 
 
 def _ringing(draft: CallDraft, leg_id: str) -> None:
@@ -176,10 +175,23 @@ def _leg_ended(draft: CallDraft, leg_id: str, end: LegEnd) -> None:
     if leg_id == draft.call.connected_to:
         draft.effects.append(HangUp(HangUpAs.NORMAL))
         _conversation_over(draft, leg)
+    elif end is LegEnd.LOST and draft.call.stage in (CallStage.RINGING, CallStage.OVERFLOW):
+        _ring_anew(draft, leg)
     elif draft.call.stage is CallStage.RINGING:
         _next_phone(draft)
     elif draft.call.stage is CallStage.OVERFLOW and not draft.call.live_legs:
         draft.prompt()
+
+
+def _ring_anew(draft: CallDraft, lost: Leg) -> None:
+    """The caller still waits: the same phone, as a leg of its own, so that what is still told of the lost one is not of this."""
+    draft.ring([lost.phone])
+    _restart_clock(draft)
+
+
+def _restart_clock(draft: CallDraft) -> None:
+    if not any(leg.state is LegState.RINGING for leg in draft.call.live_legs):
+        draft.call = replace(draft.call, ring_started=None)
 
 
 def _next_phone(draft: CallDraft) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -120,6 +121,7 @@ class CallSupervisor:
         self._prompts = prompts
         self._options = options
         self._life = life
+        self._arrivals = itertools.count()
         self._owners: dict[str, Session] = {}
         self._unwritten: set[str] = set()
         self._callers: dict[E164, int] = {}
@@ -398,7 +400,7 @@ class CallSupervisor:
             message_seconds=self._options.voicemail_longest,
             contactable=promised.notice(policy, own_words=self._options.notice is not None),
             may_call=promised.call,
-            life=self._life,
+            life=f"{self._life}_{next(self._arrivals)}",  # the same call may arrive twice
             **self._phones(common.entry, policy),
         )
 

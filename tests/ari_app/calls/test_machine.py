@@ -250,6 +250,20 @@ def test_the_ring_clock_starts_anew_when_the_only_phone_that_rang_is_asked_again
     assert call.call.deadline == call.now + 18
 
 
+@pytest.mark.parametrize("strategy", Strategy)
+def test_a_phone_that_was_lost_unheard_rings_anew_and_what_is_told_of_the_lost_leg_is_not_of_the_new_one(
+    strategy: Strategy,
+) -> None:
+    call = Telling.of(strategy=strategy, phones=("101",))
+    call.arrived()
+    call.ringing(0)
+    assert words(call.later(10).ended(0, LegEnd.LOST)) == "ring 101"
+    assert call.call.ring_started is None, "nobody knows how long it has not rung"
+    assert call.ended(0, LegEnd.NO_ANSWER) == ()
+    assert words(call.ringing(1)) == "ring back"
+    assert words(call.later(2).answered(1)) == "connect leg1 · tell call_answered"
+
+
 def test_phones_that_rang_and_do_not_ring_again_were_not_answered() -> None:
     call = ringing()
     call.asked(0)
