@@ -15,13 +15,13 @@ from dataclasses import dataclass
 import structlog
 
 from ari_app.calls.events import LegEnd
-from ari_app.calls.session import leg_end
+from ari_app.calls.legs import leg_end
 from ari_app.calls.voice import Speaker, Talk, TalkEnd, Voice
 from ari_app.clock import Clock
 from ari_app.numbering import redacted
 from ari_app.pbx.ari import Ari
 from ari_app.pbx.channels import CallerId, HangupReason
-from ari_app.pbx.errors import AriError, MalformedAnswerError, NotFoundError, UnavailableError
+from ari_app.pbx.errors import AriError, MalformedAnswerError, NotFoundError, StateConflictError, UnavailableError
 from ari_app.pbx.event_socket import Snapshot
 from ari_app.pbx.messages import (
     AriEvent,
@@ -46,6 +46,8 @@ LAST_WORDS_SECONDS = 15.0
 """What an apology or a confirmation may take beyond the conversation's own time."""
 UNHEARD_SECONDS = 10.0
 """How long after the last ring its end is waited for; then nobody has told us."""
+JOIN_WAITS = (0.2, 0.5, 1.0, 1.0)
+"""How often, and how soon, two people who have both picked up are put together again, in seconds."""
 KEY_NEVER = "9"
 
 _ENDS = {
@@ -367,8 +369,8 @@ class CallbackSession:
 
     async def _connect(self, desk: str) -> None:
         """Let the two talk, as long as they like; returns when one of them has hung up."""
-        await self._hang_up(self._media)
-        await self._ari.bridges.add(self._bridge, desk)
+        await self._quietly(self._ari.channels.hangup(self._media))
+        await self._join(desk)
         self._handed_over = True
         if self._limit is not None:
             self._limit.reschedule(None)
@@ -378,6 +380,18 @@ class CallbackSession:
         while desk in self._desks_left and not self._over.is_set():
             self._desk_change.clear()
             await self._desk_change.wait()
+
+    async def _join(self, desk: str) -> None:
+        """Put the desk phone into the caller's bridge: one request without an answer parts nobody who has picked up."""
+        for wait in JOIN_WAITS:
+            try:
+                await self._ari.bridges.add(self._bridge, desk)
+            except (UnavailableError, StateConflictError) as error:  # or its own StasisStart is still to come
+                self._log.warning("desk_phone_not_joined", error=str(error))
+                await self._clock.pause(wait)
+            else:
+                return
+        await self._ari.bridges.add(self._bridge, desk)
 
     async def _ring_desks(self, phones: Sequence[str]) -> str | None:
         """The leg of the first desk phone that answers; the others are taken back. None also for a caller who says no."""
@@ -412,7 +426,7 @@ class CallbackSession:
                         await self._desk_change.wait()
         for leg in list(self._desks_left):
             if leg != answered:
-                await self._hang_up(leg, HangupReason.ANSWERED_ELSEWHERE)
+                await self._quietly(self._ari.channels.hangup(leg, HangupReason.ANSWERED_ELSEWHERE))
         return answered
 
     # ------------------------------------------------------------------------------------------------------------- the end

@@ -24,6 +24,22 @@ log = structlog.get_logger("call")
 LONGEST_RING_SECONDS = 120
 
 
+_ENDS = {
+    17: LegEnd.BUSY,  # user busy
+    21: LegEnd.REJECTED,  # call rejected
+    16: LegEnd.NO_ANSWER,  # normal call clearing
+    18: LegEnd.NO_ANSWER,  # no user responding
+    19: LegEnd.NO_ANSWER,  # no answer from user
+    26: LegEnd.NO_ANSWER,  # non-selected user clearing
+    0: LegEnd.NO_ANSWER,  # what a time-out of the dial reports before 20.14 and 22.4
+}
+
+
+def leg_end(cause: int, *, answered: bool) -> LegEnd:
+    """How a leg ended, by its cause (Q.850 section 2.2.5). Only busy and rejected carry weight: others are not reliable."""
+    return LegEnd.HUNG_UP if answered else _ENDS.get(cause, LegEnd.UNREACHABLE)
+
+
 class Legs:
     """Those of the call of ``setup``. own: says that a channel's events are ours. happened: takes what became of a leg,
     without waiting."""

@@ -101,7 +101,7 @@ class CallbackPlacer:
                 return RetryAt(self._clock.now() + AGAIN, "the person is in a call with one of our phones")
         except AriError as error:
             return RetryAt(self._clock.now() + AGAIN, f"Asterisk does not tell who is on the line: {error}")
-        if effect.to in self._live:
+        if effect.to in self._live or self._supervisor.on_line(effect.to):  # since Asterisk was asked
             return RetryAt(self._clock.now() + AGAIN, "the person is on the line with us")
         facts: asyncio.Queue[Event | None] = asyncio.Queue()
         session = self._session(order, effect, facts.put_nowait)

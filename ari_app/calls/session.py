@@ -36,13 +36,12 @@ from ari_app.calls.events import (
     DeadlinePassed,
     KeyHeard,
     LegAnswered,
-    LegEnd,
     LegEnded,
     LegRinging,
     RecordingEnded,
 )
 from ari_app.calls.falling_through import fall_through
-from ari_app.calls.legs import Legs
+from ari_app.calls.legs import Legs, leg_end
 from ari_app.calls.machine import step
 from ari_app.calls.prompts import MomentFields, PromptPlayer, Prompts, moment_of
 from ari_app.calls.state import TOLERANCE, Call, CallSetup, CallStage, Leg, LegState
@@ -76,25 +75,11 @@ LINGER_SECONDS = 5.0
 """How long strays of a call that is over are waited for."""
 DOUBT_SECONDS = 0.5
 """How soon that is tried again, or asked again, to which Asterisk gave no answer."""
+UNDONE_TRIES = 10
+"""How often an end that Asterisk did not confirm is tried again after the call; then the next connection finds what is left."""
 STALLED_SECONDS = 0.25
 """A deadline noticed so late was missed because the process stood still (a frozen machine, a debugger): what Asterisk has
 told meanwhile is still unread, and an answer among it counts more than the clock. So long it is waited for."""
-
-
-_ENDS = {
-    17: LegEnd.BUSY,  # user busy
-    21: LegEnd.REJECTED,  # call rejected
-    16: LegEnd.NO_ANSWER,  # normal call clearing
-    18: LegEnd.NO_ANSWER,  # no user responding
-    19: LegEnd.NO_ANSWER,  # no answer from user
-    26: LegEnd.NO_ANSWER,  # non-selected user clearing
-    0: LegEnd.NO_ANSWER,  # what a time-out of the dial reports before 20.14 and 22.4
-}
-
-
-def leg_end(cause: int, *, answered: bool) -> LegEnd:
-    """How a leg ended, by its cause (Q.850 section 2.2.5). Only busy and rejected carry weight: others are not reliable."""
-    return LegEnd.HUNG_UP if answered else _ENDS.get(cause, LegEnd.UNREACHABLE)
 
 
 def _earlier(one: float | None, other: float | None) -> float | None:
@@ -128,6 +113,7 @@ class CallSession:
         self._bridge: str | None = None
         self._apart = False
         self._again_at: float | None = None
+        self._undone: list[CancelLeg | HangUp | FallThrough] = []
         self._log = log.bind(call_id=setup.call_id, caller=redacted(setup.caller))
 
     @property
@@ -253,8 +239,9 @@ class CallSession:
                 await self._handle(news)
 
     async def _try_again(self) -> None:
-        """What Asterisk gave no answer to: phones that may not ring, two people who may not hear each other."""
+        """What Asterisk gave no answer to: phones that may not ring, or ring on, two people who may not hear each other."""
         self._again_at = None
+        await self._end_what_is_undone()
         for leg in self._call.live_legs:
             if self._legs.doubtful(leg):
                 await self._attempt(RingLeg(leg.leg, leg.phone))
@@ -312,6 +299,15 @@ class CallSession:
             await self._perform(effect)
         except AriError as error:
             self._log.warning("not_done", effect=type(effect).__name__, error=str(error))
+            if isinstance(error, UnavailableError) and isinstance(effect, CancelLeg | HangUp | FallThrough):
+                self._undone.append(effect)
+                self._again_at = asyncio.get_running_loop().time() + DOUBT_SECONDS
+
+    async def _end_what_is_undone(self) -> None:
+        """A phone that rings on, a caller who hears nothing and is not let go: both are ended, or begun, again."""
+        undone, self._undone = self._undone, []
+        for effect in undone:
+            await self._attempt(effect)
 
     async def _perform(self, effect: CallEffect) -> None:
         caller = self.setup.call_id
@@ -385,6 +381,11 @@ class CallSession:
         """Leave nothing of this call in Asterisk; but when we are stopped in its middle, leave the call to go on."""
         if self._call.stage is CallStage.CONNECTED:
             return  # whoever starts next finds the two in their bridge
+        for _ in range(UNDONE_TRIES):
+            if not self._undone:
+                break
+            await self._clock.pause(DOUBT_SECONDS)
+            await self._end_what_is_undone()
         for leg in self._call.live_legs:
             await self._quietly(self._ari.channels.hangup(leg.leg))
         if self._call.stage in (CallStage.RINGING, CallStage.OVERFLOW):

@@ -268,13 +268,13 @@ class CallSupervisor:
 
     async def _take_over(self, channels: Sequence[Channel]) -> None:
         """Calls of a Ringback that is gone. Its legs first: a phone with one line is busy while the old leg rings it."""
+        arrivals = [one for one in channels if one.place.context == INBOUND and not is_ours(one.id)]
         for channel in channels:
-            if channel.place.context != INBOUND:
+            if channel not in arrivals:
                 log.warning("orphan_hung_up", channel=channel.name)
                 await self._hang_up(channel.id)
-        for channel in channels:
-            if channel.place.context == INBOUND:
-                self._arrived(channel, channel.place.extension)
+        for channel in arrivals:
+            self._arrived(channel, channel.place.extension)
 
     async def _look_for_strays(self) -> NoReturn:
         """A leg that was asked for as its Ringback died can come into being after the snapshot, and no event tells us of it;

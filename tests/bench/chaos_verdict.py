@@ -103,7 +103,7 @@ def _logged_of(chaos: ChaosStage, channels: list[str]) -> str:
     """The folder, and the log in it, will be gone."""
     calls = {channel.rpartition("!")[2].partition("-leg")[0] for channel in channels}
     lines = chaos.stage.log_path.read_text(encoding="utf-8", errors="replace").splitlines()
-    words = (*calls, "orphan", "stray", '"ready"', "asterisk_")
+    words = (*calls, "orphan", "stray", "stasis_", '"ready"', "asterisk_")
     return "\n".join([line for line in lines if any(word in line for word in words)][-60:])
 
 

@@ -14,6 +14,7 @@ from ari_app.calls import callback
 from ari_app.calls.callback import CallbackSession, FateUnknownError, Route
 from ari_app.clock import SystemClock
 from ari_app.pbx.ari import Ari
+from ari_app.pbx.errors import StateConflictError
 from ari_app.pbx.event_socket import Snapshot
 from ari_app.pbx.models import Application, AsteriskInfo
 from ari_app.recovery.effects import PlaceCallback
@@ -132,3 +133,32 @@ async def test_an_end_that_nobody_hears_of_does_not_hold_its_place_for_ever(monk
         assert not await session_with(ari, told, replace(ROUTE, ring_seconds=0)).ring()
     assert [event.end for event in told if isinstance(event, CallbackEnded)] == [CallbackEnd.NO_ANSWER]
     assert asterisk.asked == ["DELETE /channels/callback-7.0"]
+
+
+class Parting(Silent):
+    """Asterisk, which has the desk phone in the bridge only when it is asked for the third time."""
+
+    def __init__(self) -> None:
+        super().__init__(hangup=204)
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        self.asked.append(f"{request.method} {request.path.removeprefix('/ari')}")
+        if len(self.asked) < 3:
+            return web.json_response({"message": "Channel not in Stasis application"}, status=409)
+        return web.Response(status=204)
+
+
+async def test_two_people_who_have_picked_up_are_put_together_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(callback, "JOIN_WAITS", (0.01,) * 3)
+    asterisk = Parting()
+    async with ari_of(asterisk.answer) as ari:
+        await session_with(ari, [])._join("callback-7.0-desk0")
+    assert asterisk.asked == ["POST /bridges/callback-7.0-talk/addChannel"] * 3
+
+
+async def test_a_phone_that_cannot_be_joined_at_all_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(callback, "JOIN_WAITS", (0.01,))
+    asterisk = Parting()
+    async with ari_of(asterisk.answer) as ari:
+        with pytest.raises(StateConflictError):
+            await session_with(ari, [])._join("callback-7.0-desk0")

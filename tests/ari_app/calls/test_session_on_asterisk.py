@@ -18,7 +18,7 @@ from ari_app.pbx.event_socket import Snapshot
 from ari_app.pbx.messages import AriEvent, ChannelDestroyed, Dial, StasisStart
 from ari_app.pbx.models import Channel
 from ari_app.recovery.events import CallAnswered, CallClosed, CallMissed, Event
-from ari_app.recovery.policy import Strategy
+from ari_app.recovery.policy import AfterMiss, Strategy
 from ari_app.recovery.values import Verdict
 from tests.ari_app.calls.telling import setup
 from tests.ari_app.pbx.listening import Listener, listening
@@ -271,6 +271,41 @@ async def test_a_phone_that_was_called_off_in_vain_is_called_off_with_the_next_c
             await listener.next(ChannelDestroyed, lambda event: event.channel.id == first)
             assert len(asterisk.channels()) == 2
             mobile.hang_up()
+
+
+async def test_a_phone_that_was_called_off_in_vain_is_called_off_again_while_the_two_talk(asterisk: TestPbx) -> None:
+    async with (
+        asterisk.desk_phone("102"),
+        call_in(asterisk, answer_after=1.0) as (listener, caller, mobile),
+    ):
+        break_once(listener.ari.channels, "hangup", done=False)
+        running = Running(listener, caller, phones=("101", "102"))
+        async with under_way(running):
+            assert await running.answered_by() == "101"
+            await running.together()
+            await until(lambda: len(asterisk.channels()) == 2, what="the other phone to be called off")
+            mobile.hang_up()
+
+
+@pytest.mark.parametrize("done", [True, False])
+async def test_a_caller_whom_asterisk_did_not_let_go_is_let_go_again(asterisk: TestPbx, *, done: bool) -> None:
+    async with call_in(asterisk) as (listener, caller, mobile):
+        running = Running(listener, caller, ring_seconds=0.3, of_entry={"rings": 1}, after_miss=AfterMiss.HANGUP)
+        async with under_way(running):
+            await until(lambda: len(asterisk.channels()) == 2, what="the ringing")
+            original = listener.ari.channels.hangup
+
+            async def hangup(channel: str, *reason: Any) -> None:
+                if channel == caller.id:
+                    listener.ari.channels.hangup = original  # type: ignore[method-assign]
+                    if done:
+                        await original(channel, *reason)
+                    raise UnavailableError("hangup", 0, "no answer")
+                await original(channel, *reason)
+
+            listener.ari.channels.hangup = hangup  # type: ignore[method-assign,assignment]
+            await mobile.heard("ended", within=15.0)
+        assert running.verdicts() == [Verdict.NO_ANSWER]
 
 
 async def test_a_leg_that_a_dead_ringback_had_just_asked_for_is_taken_over_not_taken_for_unreachable(

@@ -1,0 +1,102 @@
+"""The supervisor of all calls, and the placer of callbacks, before an HTTP server that stands in Asterisk's place: what only a
+moment would bring about."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+from ari_app.adapters import callback_placer
+from ari_app.calls.supervisor import CallSupervisor
+from ari_app.clock import SystemClock
+from ari_app.pbx.ari import Ari
+from ari_app.pbx.event_socket import Connected, Snapshot
+from ari_app.pbx.fields import Fields
+from ari_app.pbx.models import Application, AsteriskInfo, Channel
+from ari_app.recovery.effects import PlaceCallback
+from ari_app.recovery.values import EffectId
+from ari_app.runtime.outcome import RetryAt
+from ari_app.speech import VoiceSoon
+from ari_app.store.outbox import Order
+from tests.ari_app.pbx.events import CHANNEL
+from tests.ari_app.pbx.test_ari_http import ari_of
+from tests.support.books import CALLER, DIALLED, NOON, Books
+from tests.support.waiting import until
+
+INFO = AsteriskInfo("22.10.1", "0", NOON, NOON)
+
+
+class Asterisk:
+    """Notes what it is asked; ``channels`` are there, and ``meanwhile`` happens when they are asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.channels: list[dict[str, Any]] = []
+        self.meanwhile: Callable[[], None] = lambda: None
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        self.asked.append(f"{request.method} {request.path.removeprefix('/ari')}")
+        if request.method == "GET" and request.path.endswith("/channels"):
+            self.meanwhile()
+            return web.json_response(self.channels)
+        return web.Response(status=204)
+
+
+@asynccontextmanager
+async def supervised(folder: Path, asterisk: Asterisk) -> AsyncIterator[tuple[CallSupervisor, Ari, Books]]:
+    books = Books(folder, clock=SystemClock())
+    async with ari_of(asterisk.answer) as ari:
+        prompt = books.settings.document.prompt
+        supervisor = CallSupervisor(ari, books.store, books.recorder, SystemClock(), {}, prompt, life="9f03ac")
+        async with asyncio.TaskGroup() as group:
+            running = group.create_task(supervisor.run())
+            try:
+                yield supervisor, ari, books
+            finally:
+                running.cancel()
+                books.close()
+
+
+async def test_a_callback_s_leg_is_no_arrival_whatever_its_trunk_s_context_is_called(tmp_path: Path) -> None:
+    asterisk = Asterisk()
+    async with supervised(tmp_path, asterisk) as (supervisor, _, _):
+        leg = Channel.read(Fields({**CHANNEL, "id": "callback-17.0"}))
+        assert leg.place.context == "inbound"
+        supervisor.deliver(
+            Connected(Snapshot(INFO, Application("app", (leg.id,), (), ()), (leg,), (), (), asked_at=0.0))
+        )
+        await until(lambda: asterisk.asked, what="what becomes of it")
+        assert asterisk.asked == ["DELETE /channels/callback-17.0"]
+        assert not supervisor.holds(leg.id)
+
+
+async def test_who_calls_while_asterisk_tells_who_is_on_the_line_is_not_rung(tmp_path: Path) -> None:
+    asterisk = Asterisk()
+    async with supervised(tmp_path, asterisk) as (supervisor, ari, books):
+        asterisk.meanwhile = lambda: supervisor.enter(CALLER)
+        supervisor.connected = True
+        soon = VoiceSoon()
+        soon.loaded = lambda: True  # type: ignore[method-assign]
+        placer = callback_placer(books.settings, ari, supervisor, soon, SystemClock())
+        assert placer is not None
+        effect = PlaceCallback(
+            to=CALLER,
+            caller_id=DIALLED,
+            missed_at=NOON,
+            office="miami",
+            name=None,
+            listing=None,
+            phones=("101",),
+            expires_at=NOON + timedelta(minutes=5),
+            by_request=False,
+        )
+        order = Order(EffectId("7.0"), None, "callback", effect, "doing", NOON, NOON, None, 1, None, None)
+        outcome = await placer.act(order)
+    assert isinstance(outcome, RetryAt)
+    assert not any(asked.startswith("POST") for asked in asterisk.asked)
