@@ -7,13 +7,14 @@ import itertools
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, NoReturn, Protocol
+from typing import Any, Protocol
 
 import structlog
 
 from ari_app.calls.arrival import arrival
 from ari_app.calls.callers import name_of
 from ari_app.calls.falling_through import fall_through
+from ari_app.calls.orphans import Orphans
 from ari_app.calls.promises import NOTHING, Promises, promises
 from ari_app.calls.prompts import Prompts
 from ari_app.calls.resumed import FoundTalk, ResumedTalk, call_over, callback_over, found_talks, is_ours
@@ -56,12 +57,6 @@ log = structlog.get_logger("calls")
 
 INBOUND = "inbound"
 """The first argument that the dialplan gives to Stasis; the second is the number dialled."""
-
-
-STRAY_SECONDS = 5.0
-"""By then Asterisk has done what it was asked before we came, as a rule."""
-SWEEP_SECONDS = 10.0
-"""How often legs are looked for that nobody holds: they ring a phone on behalf of nobody, for two minutes."""
 
 
 class Session(Protocol):
@@ -131,7 +126,7 @@ class CallSupervisor:
         self._idle = asyncio.Event()
         self._idle.set()
         self._draining = False
-        self._look_again = asyncio.Event()
+        self._orphans = Orphans(ari, clock, self._owners.__contains__)
         self.connected = False
         self.version: str | None = None
         self.trouble: str | None = None
@@ -181,7 +176,7 @@ class CallSupervisor:
     async def run(self) -> None:
         """Until cancelled; calls that are under way end with it."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._look_for_strays())
+            group.create_task(self._orphans.sweep(lambda: self.connected, self._take_over))
             while True:
                 task = group.create_task(await self._starting.get())
                 self._under_way.add(task)
@@ -211,9 +206,7 @@ class CallSupervisor:
             case StasisStart(args=(first, *rest), channel=channel) if first == INBOUND:
                 self._arrived(channel, rest[0] if rest else "")
             case StasisStart(channel=channel) if is_ours(channel.id) and channel.id not in self._owners:
-                # A phone that was called off in vain: whoever picked it up would hear nothing, for as long as they like.
-                log.warning("orphan_hung_up", channel=channel.name)
-                self.start(self._hang_up(channel.id))
+                self.start(self._orphans.hang_up(channel))  # a phone that was called off in vain
             case ChannelEvent(channel=channel):
                 self._route(channel.id, event)
             case Dial(peer=peer):
@@ -264,46 +257,17 @@ class CallSupervisor:
                 self.own(channel_id, session)
             self.start(self._until_written(talk.owner.id, self._resume(talk, session)))
         self.start(self._take_over([channel for channel in found if channel.id not in self._owners]))
-        self._look_again.set()
+        self._orphans.look_soon()
 
     async def _take_over(self, channels: Sequence[Channel]) -> None:
         """Calls of a Ringback that is gone. Its legs first: a phone with one line is busy while the old leg rings it."""
-        arrivals = [one for one in channels if one.place.context == INBOUND and not is_ours(one.id)]
-        for channel in channels:
+        left = await self._orphans.without_those_of_others(channels)
+        arrivals = [one for one in left if one.place.context == INBOUND and not is_ours(one.id)]
+        for channel in left:
             if channel not in arrivals:
-                log.warning("orphan_hung_up", channel=channel.name)
-                await self._hang_up(channel.id)
+                await self._orphans.hang_up(channel)
         for channel in arrivals:
             self._arrived(channel, channel.place.extension)
-
-    async def _look_for_strays(self) -> NoReturn:
-        """A leg that was asked for as its Ringback died can come into being after the snapshot, and no event tells us of it;
-        nor of one that could not be called off. Later than at first, one is ours to hold, or just ending, when it is seen:
-        only what is seen twice is a stray."""
-        before: frozenset[str] = frozenset()
-        while True:
-            soon = await self._is_to_look_again()
-            if not self.connected:
-                continue
-            try:
-                channels = await self._ari.channels.list()
-            except AriError as error:
-                log.info("strays_not_looked_for", error=str(error))
-                continue
-            strays = [one for one in channels if is_ours(one.id) and one.id not in self._owners]
-            await self._take_over([one for one in strays if soon or one.id in before])
-            before = frozenset(one.id for one in strays)
-
-    async def _is_to_look_again(self) -> bool:
-        """Wait until strays are to be looked for; whether that is because we have just come."""
-        try:
-            async with asyncio.timeout(SWEEP_SECONDS):
-                await self._look_again.wait()
-        except TimeoutError:
-            return False
-        self._look_again.clear()
-        await self._clock.pause(STRAY_SECONDS)
-        return True
 
     async def _resume(self, talk: FoundTalk, session: ResumedTalk) -> None:
         """See a conversation to its end, and tell the journal. Its transcript, if there was one, died with the process."""
@@ -319,12 +283,6 @@ class CallSupervisor:
                 self.leave(caller)
         at = self._clock.now()
         await self._recorder.insist(callback_over(talk, at) if setup is None else call_over(talk, setup, at))
-
-    async def _hang_up(self, channel_id: str) -> None:
-        try:
-            await self._ari.channels.hangup(channel_id)
-        except AriError as error:
-            log.info("orphan_gone", error=str(error))
 
     # ------------------------------------------------------------------------------------------------------------ arrival
     def _arrived(self, channel: Channel, dialled: str) -> None:

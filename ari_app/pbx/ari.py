@@ -14,7 +14,7 @@ from ari_app.pbx.ari_http import AriHttp
 from ari_app.pbx.bridges import Bridges
 from ari_app.pbx.channels import Channels
 from ari_app.pbx.endpoints import Endpoints
-from ari_app.pbx.fields import Fields
+from ari_app.pbx.fields import Fields, read_list
 from ari_app.pbx.models import Application, AsteriskInfo
 
 
@@ -28,6 +28,10 @@ class Applications:
         """NotFoundError: it is not registered, and its events will not come to us."""
         path = ("applications", application)
         return await self._http.read(lambda data: Application.read(Fields(data)), "GET", path)
+
+    async def list(self) -> tuple[Application, ...]:
+        """All that are registered, other people's as well."""
+        return await self._http.read(lambda data: read_list(data, Application.read), "GET", ("applications",))
 
     async def subscribe(self, application: str, *sources: str) -> None:
         """Also events of ``channel:ID``, ``bridge:ID`` or ``endpoint:PJSIP``.

@@ -38,10 +38,13 @@ class Asterisk:
     def __init__(self) -> None:
         self.asked: list[str] = []
         self.channels: list[dict[str, Any]] = []
+        self.applications: list[dict[str, Any]] = []
         self.meanwhile: Callable[[], None] = lambda: None
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         self.asked.append(f"{request.method} {request.path.removeprefix('/ari')}")
+        if request.path.endswith("/applications"):
+            return web.json_response(self.applications, status=200 if self.applications else 500)
         if request.method == "GET" and request.path.endswith("/channels"):
             self.meanwhile()
             return web.json_response(self.channels)
@@ -71,9 +74,24 @@ async def test_a_callback_s_leg_is_no_arrival_whatever_its_trunk_s_context_is_ca
         supervisor.deliver(
             Connected(Snapshot(INFO, Application("app", (leg.id,), (), ()), (leg,), (), (), asked_at=0.0))
         )
-        await until(lambda: asterisk.asked, what="what becomes of it")
-        assert asterisk.asked == ["DELETE /channels/callback-17.0"]
+        await until(lambda: len(asterisk.asked) == 2, what="what becomes of it")
+        assert asterisk.asked == ["GET /applications", "DELETE /channels/callback-17.0"]
         assert not supervisor.holds(leg.id)
+
+
+async def test_what_another_application_holds_is_left_alone(tmp_path: Path) -> None:
+    asterisk = Asterisk()
+    theirs, orphan = (Channel.read(Fields({**CHANNEL, "id": f"callback-{number}.0"})) for number in (17, 18))
+    nothing: dict[str, Any] = {"bridge_ids": [], "endpoint_ids": [], "device_names": []}
+    asterisk.applications = [
+        {"name": "app", "channel_ids": [orphan.id], **nothing},
+        {"name": "another", "channel_ids": [theirs.id], **nothing},
+    ]
+    async with supervised(tmp_path, asterisk) as (supervisor, _, _):
+        seen = Snapshot(INFO, Application("app", (orphan.id,), (), ()), (theirs, orphan), (), (), asked_at=0.0)
+        supervisor.deliver(Connected(seen))
+        await until(lambda: len(asterisk.asked) == 2, what="what becomes of them")
+        assert asterisk.asked == ["GET /applications", "DELETE /channels/callback-18.0"]
 
 
 async def test_who_calls_while_asterisk_tells_who_is_on_the_line_is_not_rung(tmp_path: Path) -> None:
