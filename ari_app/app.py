@@ -24,7 +24,7 @@ from ari_app.dashboard.control import Control
 from ari_app.dashboard.health import Component, Health
 from ari_app.dashboard.metrics import Metrics
 from ari_app.dashboard.server import WebEdge
-from ari_app.data_folder import backup_plan, database_path, exclusive, socket_path
+from ari_app.data_folder import backup_plan, database_path, exclusive, socket_path, speech_folder
 from ari_app.errors import StoreUnavailableError
 from ari_app.notify.doubts import Doubts
 from ari_app.notify.gateways import build_gateways, fixed_senders
@@ -101,7 +101,7 @@ class Application:
         document = settings.document
         health = Health()
         async with contextlib.AsyncExitStack() as stack:
-            cache = settings.data_folder / "speech"
+            cache = speech_folder(settings.data_folder)
             engines = engine_options(document.voice, settings.base, cache)
             texts = prompt_texts(document.prompt, document.brokerage.name)
             async with open_tts(engines) as tts:

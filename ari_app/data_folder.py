@@ -5,14 +5,15 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import pwd
 from collections.abc import Iterator
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from ari_app.errors import StoreInUseError
+from ari_app.errors import NotDoneError, StoreInUseError
+from ari_app.ownership import give
 from ari_app.runtime.nightly import BackupPlan
 from ari_app.settings.loading import Settings
-from ari_app.store.backup import give
 
 BOOKS = "ringback.db"
 
@@ -32,6 +33,36 @@ def backup_plan(settings: Settings) -> BackupPlan:
     section = settings.document.backup
     zone = ZoneInfo(settings.document.brokerage.time_zone)
     return BackupPlan(settings.data_folder / section.folder, section.keep, section.hour, zone)
+
+
+def speech_folder(data_folder: Path) -> Path:
+    """Where speech that was made before is kept; it is there afterwards. Raises OSError."""
+    folder = data_folder / "speech"
+    folder.mkdir(parents=True, exist_ok=True)
+    give(folder, data_folder)
+    return folder
+
+
+def refuse_root(data_folder: Path, instead: str) -> None:
+    """Before what writes there for long and in many places: sounds, speech, leads, Asterisk's own files. instead: the unit
+    that does it as the right account.
+
+    Raises NotDoneError for root, when the folder is another account's: that one could neither change nor read much of it.
+    """
+    try:
+        owner = data_folder.stat().st_uid
+    except FileNotFoundError:
+        return
+    if os.geteuid() != 0 or owner == 0:
+        return
+    try:
+        name = pwd.getpwuid(owner).pw_name
+    except KeyError:
+        name = f"the account {owner}"
+    raise NotDoneError(
+        f"{data_folder} belongs to {name}, who could not use what root makes there: 'systemctl enable --now {instead}', "
+        f"or run this as {name}"
+    )
 
 
 @contextlib.contextmanager

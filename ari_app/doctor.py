@@ -17,7 +17,7 @@ import orjson
 from ari_app.app import LOW_DISK_OCTETS
 from ari_app.calls.watch_setup import ami_address
 from ari_app.clock import SystemClock
-from ari_app.data_folder import backup_plan, database_path, socket_path
+from ari_app.data_folder import backup_plan, database_path, socket_path, speech_folder
 from ari_app.errors import StoreDamagedError, StoreError, StoreVersionError
 from ari_app.notify.email import Mailer, MailServer
 from ari_app.notify.gateways import link_options
@@ -90,7 +90,7 @@ async def _disk(settings: Settings) -> AsyncIterator[Finding]:
 async def _database(settings: Settings) -> AsyncIterator[Finding]:
     path = database_path(settings)
     if not path.exists():
-        yield Finding("database", Grade.WARNING, f"{path} is not there yet", "'ringback run' makes it")
+        yield Finding("database", Grade.WARNING, f"{path} is not there yet", "Ringback makes it at its start")
         return
 
     try:
@@ -158,8 +158,9 @@ _TIME_ERROR = 5
 
 
 async def _voice(settings: Settings) -> AsyncIterator[Finding]:
-    options = engine_options(settings.document.voice, settings.base, settings.data_folder / "speech")
     try:
+        cache = await asyncio.to_thread(speech_folder, settings.data_folder)
+        options = engine_options(settings.document.voice, settings.base, cache)
         async with open_engines(options) as engines:
             yield Finding("voice", Grade.OK, f"{engines.stt.name} hears, {engines.tts.name} speaks")
     except (EngineError, OSError) as error:

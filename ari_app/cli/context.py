@@ -69,7 +69,7 @@ class Cli:
         """The books as they are now, read-only. Raises NotDoneError when there are none yet, and StoreError."""
         path = database_path(self.in_force)
         if not path.exists():
-            raise NotDoneError(f"there are no books yet at {path}: start 'ringback run' once")
+            raise NotDoneError(f"there are no books yet at {path}: start Ringback once")
         with reading(path) as db:
             yield db
 

@@ -7,6 +7,7 @@ import sys
 import click
 
 from ari_app.cli.context import Cli, as_json, pass_cli, print_json
+from ari_app.data_folder import refuse_root
 from ari_app.errors import NotDoneError
 from ari_app.pbx.host import find_ready
 from ari_app.pbx.process import AsteriskProcess
@@ -39,6 +40,9 @@ def pbx() -> None:
 def up(cli: Cli) -> None:
     """Find or fetch an Asterisk, render its configuration, start it (or have it reload)."""
     _managed(cli)
+    host = find_ready()
+    if host is None or AsteriskProcess(host, pbx_folders(cli.settings)).status() is None:
+        refuse_root(cli.settings.data_folder, "ringback-pbx")  # a running one only reads what is written anew
     managed = ManagedPbx.prepare(cli.settings, _say)
     status = managed.up(cli.settings, _say)
     sip, http = cli.settings.document.pbx.sip, cli.settings.document.pbx.http

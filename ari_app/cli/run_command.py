@@ -10,6 +10,7 @@ import uvloop
 
 from ari_app.app import Application
 from ari_app.cli.context import Cli, pass_cli
+from ari_app.data_folder import refuse_root
 from ari_app.log import configure
 from ari_app.settings.delivery import LogFormat
 
@@ -19,6 +20,7 @@ from ari_app.settings.delivery import LogFormat
 def run(cli: Cli) -> None:
     """Serve until SIGTERM or Ctrl-C; what is under way is finished first."""
     settings = cli.settings
+    refuse_root(settings.data_folder, "ringback")
     configure(settings.document.log.level.value, as_json=settings.document.log.format is LogFormat.JSON)
     for warning in settings.warnings:
         click.echo(str(warning), err=True)

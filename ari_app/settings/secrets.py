@@ -6,6 +6,7 @@ import os
 import secrets
 from pathlib import Path
 
+from ari_app.ownership import give
 from ari_app.settings.model import Secret, SecretUnavailableError
 
 
@@ -18,7 +19,8 @@ class SecretStore:
         self._base = base
 
     def resolve(self, name: str, reference: Secret | None) -> str:
-        """The value behind ``reference``; without one, the secret generated under ``name``, made on first use.
+        """The value behind ``reference``; without one, the secret generated under ``name``, made on first use. One that root
+        makes belongs to whoever the folder above belongs to.
 
         Raises SecretUnavailableError when the reference leads nowhere or the folder cannot be written.
         """
@@ -33,10 +35,12 @@ class SecretStore:
             raise SecretUnavailableError(f"generated secret {path}", error.strerror or str(error)) from error
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            give(self._folder, self._folder.parent)
             draft = path.with_name(f".{path.name}.{os.getpid()}")
             descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(descriptor, "w", encoding="ascii") as file:
                 file.write(secrets.token_urlsafe(24) + "\n")
+            give(draft, self._folder)
             try:
                 os.link(draft, path)  # fails when another process was first; then theirs counts
             except FileExistsError:

@@ -19,6 +19,7 @@ from pathlib import Path
 from sqlite_utils import Database
 
 from ari_app.errors import StoreDamagedError, StoreError, StoreUnavailableError
+from ari_app.ownership import give
 from ari_app.store.db import PRIVATE, connect, prepare, refuse_newer, restoring, translating
 from ari_app.store.rows import instant
 from ari_app.store.schema import migrations
@@ -236,13 +237,6 @@ def _sweep(folder: Path, at: datetime) -> None:
     for part in folder.glob(f".{PREFIX}*.part*"):
         if part.stat().st_mtime < at.timestamp() - 86400:
             part.unlink(missing_ok=True)
-
-
-def give(path: Path, like: Path) -> None:
-    """What root makes for the service belongs to the service: it could not write it otherwise."""
-    if os.geteuid() == 0:
-        owner = like.stat()
-        os.chown(path, owner.st_uid, owner.st_gid)
 
 
 def _sync(path: Path) -> None:

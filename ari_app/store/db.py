@@ -20,6 +20,7 @@ from typing import Any, Protocol, TypeVar
 from sqlite_utils import Database as Database  # the handle that jobs are given
 
 from ari_app.errors import StoreDamagedError, StoreError, StoreUnavailableError, StoreVersionError
+from ari_app.ownership import give
 from ari_app.store.faults import RESTORE, translated
 from ari_app.store.schema import BACK, migrations
 
@@ -150,6 +151,7 @@ def _make(path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         draft.unlink(missing_ok=True)
         draft.touch(PRIVATE)
+        give(draft, path.parent)
         try:
             with contextlib.closing(connect(draft)) as db, translating(path):
                 db.execute("BEGIN IMMEDIATE")
@@ -185,9 +187,7 @@ def reading(path: Path) -> Iterator[Database]:
     with contextlib.closing(connect(path, readonly=True)) as db, translating(path):
         refuse_newer(db, path)
         if migrations.pending(db):
-            raise StoreVersionError(
-                str(path), "written by an older Ringback", "start 'ringback run' once, which upgrades it"
-            )
+            raise StoreVersionError(str(path), "written by an older Ringback", "start Ringback once, which upgrades it")
         with _snapshot(db):
             yield db
 

@@ -86,7 +86,7 @@ async def test_a_data_folder_that_cannot_be_written_is_a_failure(settings: Setti
 # ---------------------------------------------------------------------------------------------------------------- database
 async def test_books_that_are_not_there_yet_are_a_warning(settings: Settings) -> None:
     finding = await only(doctor._database, settings)
-    assert (finding.grade, finding.mend) == (Grade.WARNING, "'ringback run' makes it")
+    assert (finding.grade, finding.mend) == (Grade.WARNING, "Ringback makes it at its start")
 
 
 async def test_sound_books_are_well(settings: Settings) -> None:

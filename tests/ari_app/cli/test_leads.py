@@ -69,7 +69,7 @@ def test_without_books_every_question_says_what_to_do(ringback: Ringback) -> Non
         result = ringback(*words)
         assert result.exit_code == 1
         assert "there are no books yet" in result.stderr
-        assert "start 'ringback run' once" in result.stderr
+        assert "start Ringback once" in result.stderr
         assert result.stdout == ""
 
 

@@ -73,7 +73,7 @@ def test_preparing_twice_changes_nothing(tmp_path: Path) -> None:
 def test_an_empty_file_is_no_books_but_what_a_failing_disk_has_left_of_them(tmp_path: Path) -> None:
     path = tmp_path / "books.db"
     path.touch()
-    with pytest.raises(StoreVersionError, match="older Ringback: start 'ringback run' once"), reading(path):
+    with pytest.raises(StoreVersionError, match="older Ringback: start Ringback once"), reading(path):
         raise AssertionError("it opened")
     with pytest.raises(StoreDamagedError, match=r"the file is empty: .*ringback restore"):
         prepare(path)
