@@ -292,7 +292,9 @@ async def _ask_running(settings: Settings) -> dict[str, tuple[bool, str]]:
 async def _try_bind(what: str, section: SmppGateway, settings: Settings) -> Finding:
     try:
         options = link_options(section, settings)
-    except (SecretUnavailableError, ValueError) as error:
+    except SecretUnavailableError as error:
+        return Finding(what, Grade.FAILURE, str(error), "put the password where the settings say")
+    except ValueError as error:
         return Finding(what, Grade.FAILURE, str(error), "correct the gateway's section")
     client = SmppClient(options, _ignore, wall=SystemClock().now, random=random.SystemRandom().random, name=what)
     try:

@@ -9,6 +9,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, WithJsonSchema, model_validator
 
+from ari_app.settings import environment_file
+
 _DURATION = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)\s*$")
 _UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
@@ -70,7 +72,10 @@ class SecretUnavailableError(LookupError):
 
 
 class Secret(Section):
-    """Where a secret is: the name of an environment variable, or a file that holds nothing else. Never its value."""
+    """Where a secret is: the name of an environment variable, or a file that holds nothing else. Never its value.
+
+    A variable that is not set is looked for in ``secrets.env`` beside the settings, where we may read that.
+    """
 
     env: str | None = None
     file: Path | None = None
@@ -89,21 +94,41 @@ class Secret(Section):
         return self
 
     def read(self, folder: Path) -> str:
-        """The secret's value; a relative ``file`` counts from ``folder``.
+        """The secret's value; ``folder`` is where the settings are, and a relative ``file`` counts from it.
 
         Raises SecretUnavailableError when it is missing or empty.
         """
         if self.env is not None:
-            value = os.environ.get(self.env, "")
-            where = f"environment variable {self.env}"
-        else:
-            assert self.file is not None
-            path = folder / self.file
-            where = f"secret file {path}"
-            try:
-                value = path.read_text(encoding="utf-8").rstrip("\r\n")
-            except OSError as error:
-                raise SecretUnavailableError(where, error.strerror or str(error)) from error
+            return os.environ.get(self.env) or _beside(folder / environment_file.NAME, self.env)
+        assert self.file is not None
+        path = folder / self.file
+        where = f"secret file {path}"
+        try:
+            value = path.read_text(encoding="utf-8").rstrip("\r\n")
+        except OSError as error:
+            raise SecretUnavailableError(where, error.strerror or str(error)) from error
         if not value:
             raise SecretUnavailableError(where, "is empty or not set")
         return value
+
+
+def _beside(path: Path, name: str) -> str:
+    """The variable ``name`` of the file that systemd reads for the service: a shell's environment does not hold it.
+
+    Raises SecretUnavailableError.
+    """
+    where, missing = f"environment variable {name}", "is empty or not set"
+    try:
+        value = environment_file.read(path).get(name)
+    except (FileNotFoundError, NotADirectoryError):
+        raise SecretUnavailableError(where, missing) from None
+    except PermissionError:  # as for the service itself, whom systemd has given all that stands there
+        raise SecretUnavailableError(where, f"{missing}, and {path} is closed to this account: ask as root") from None
+    except OSError as error:
+        why = f"{missing}, and {path} cannot be read: {error.strerror or error}"
+        raise SecretUnavailableError(where, why) from error
+    except environment_file.EnvironmentFileError as error:
+        raise SecretUnavailableError(f"{path}:{error.line}", error.why) from None
+    if not value:
+        raise SecretUnavailableError(where, f"{missing}, nor is it in {path}")
+    return value

@@ -273,6 +273,17 @@ async def test_an_account_that_cannot_be_is_a_failure_without_a_bind(
     monkeypatch.delenv("RINGBACK_TEST_SMPP")
     finding = await only(doctor._gateways, office.settings(tmp_path))
     assert "RINGBACK_TEST_SMPP" in finding.found
+    assert finding.mend == "put the password where the settings say"
+
+
+async def test_a_password_that_systemd_reads_for_the_service_is_found_from_a_shell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("RINGBACK_TEST_SMPP")
+    monkeypatch.setattr(doctor, "BIND_SECONDS", 0.5)
+    (tmp_path / "secrets.env").write_text(f'RINGBACK_TEST_SMPP="{SMPP_PASSWORD}"\n')
+    finding = await only(doctor._gateways, office.settings(tmp_path, gateway(free_port())))
+    assert finding.mend == "check host, port, system_id and password", "it came as far as the carrier"
 
 
 async def test_texts_by_sip_need_no_bind(tmp_path: Path) -> None:
