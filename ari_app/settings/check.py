@@ -288,8 +288,11 @@ class _Check:
                 )
                 yield self._warning(("voice", "vosk_model"), f"{found}: nobody will be called back")
         elif not voice.language.startswith("en"):
-            what = "pocketsphinx knows English only: nobody will be called back"
-            yield self._warning(("voice", "language"), what, "name a vosk_model of that language")
+            yield self._warning(("voice", "language"), "pocketsphinx knows English only: nobody will be called back")
+        if not voice.language.startswith("en"):
+            # ari_app/conversation: its sentences, and what it understands of the answers.
+            what = "callbacks speak and understand English only: an answer in another language is not understood"
+            yield self._warning(("voice", "language"), what, "expected en; only the prompts may be of another")
         if voice.speaks_with is VoiceEngine.PIPER and (
             voice.piper_voice is None or not os.path.isfile(base / voice.piper_voice)
         ):

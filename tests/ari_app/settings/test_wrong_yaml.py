@@ -652,9 +652,14 @@ def test_all_mistakes_are_told_at_once_in_the_order_of_the_file(tmp_path: Path) 
         (
             "quiet_hours:",
             "voice: {language: es}\nquiet_hours:",
+            "44:19: warning: voice.language: pocketsphinx knows English only: nobody will be called back",
+        ),
+        (
+            "quiet_hours:",
+            "voice: {vosk_model: ., piper_voice: ringback.yaml, language: es-US}\nquiet_hours:",
             (
-                "44:19: warning: voice.language: pocketsphinx knows English only: nobody will be called back (name a "
-                "vosk_model of that language)"
+                "44:62: warning: voice.language: callbacks speak and understand English only: an answer in another language is "
+                "not understood (expected en; only the prompts may be of another)"
             ),
         ),
         (
@@ -698,7 +703,7 @@ def test_what_will_surprise_somebody_is_a_warning(tmp_path: Path, old: str, new:
     ("old", "new"),
     [
         ("quiet_hours:", "prompt: {notice: 'Nobody is here. For no texts press nine.'}\nquiet_hours:"),
-        ("quiet_hours:", "voice: {vosk_model: ., piper_voice: ringback.yaml, language: es}\nquiet_hours:"),
+        ("quiet_hours:", "voice: {vosk_model: ., piper_voice: ringback.yaml, language: en-GB}\nquiet_hours:"),
         (
             "quiet_hours:",
             "voice: {vosk_model: nowhere, stt: pocketsphinx, piper_voice: nowhere, tts: flite}\nquiet_hours:",
