@@ -11,7 +11,7 @@ from ari_app.errors import RingbackError
 from ari_app.notify.parts import StoredParts
 from ari_app.settings.loading import Settings
 from ari_app.settings.pbx import Pbx, Trunk, uri_host
-from ari_app.settings.texts import SipGateway, SmppGateway
+from ari_app.settings.texts import Redeliver, SipGateway, SmppGateway
 from ari_app.store.db import Store
 from sms_gateway import encoding, receipts
 from sms_gateway.gateway import Gateway
@@ -19,9 +19,12 @@ from sms_gateway.messages import InboundText, Receipt
 from sms_gateway.sip import SipMessenger, SipOptions, SipTextGateway
 from sms_gateway.smpp import options as smpp
 from sms_gateway.smpp.client import SmppGateway as SmppClient
+from sms_gateway.smpp.status import QUEUE_FULL, SYSTEM_ERROR
 
 LISTEN_SECONDS = 0.3
 """What a carrier has kept for us comes at once after the bind."""
+
+_REDELIVER = {Redeliver.SYSTEM_ERROR: SYSTEM_ERROR, Redeliver.QUEUE_FULL: QUEUE_FULL}
 
 Take = Callable[[str, InboundText | Receipt], Awaitable[None]]
 """Stores what a gateway, by name, has received."""
@@ -84,6 +87,7 @@ def link_options(section: SmppGateway, settings: Settings) -> smpp.LinkOptions:
         password=section.password.read(settings.base),
         long_password=section.long_password,
         system_type=section.system_type,
+        address_range=section.address_range,
         bind=smpp.BindMode(section.bind.value),
         tls=tls,
         window=section.window,
@@ -92,14 +96,20 @@ def link_options(section: SmppGateway, settings: Settings) -> smpp.LinkOptions:
         rate_per_second=section.per_second,
         listen_seconds=LISTEN_SECONDS,
         default_alphabet=encoding.Alphabet(section.alphabet.value),
+        data_coding_default=section.data_coding_default,
+        ia5_alphabet=encoding.Alphabet(section.ia5_alphabet.value),
         segmentation=smpp.Segmentation(section.segmentation.value),
+        max_segments=section.max_segments,
         source_ton=section.source_ton,
         source_npi=section.source_npi,
         destination_ton=section.destination_ton,
         destination_npi=section.destination_npi,
         keep_plus=section.keep_plus,
+        registered_delivery=section.registered_delivery,
         receipt_id_base=receipts.IdBase(section.receipt_ids.value),
         receipt_zone=ZoneInfo(section.receipt_time_zone),
+        receipts_by_text=section.receipts_by_text,
+        redeliver_status=_REDELIVER[section.redeliver],
         send_user_reference=section.user_reference,
     )
 

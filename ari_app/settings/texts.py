@@ -51,9 +51,11 @@ class BindMode(StrEnum):
 
 
 class Alphabet(StrEnum):
-    """What data_coding 0 means at this SMSC."""
+    """What a data_coding means at this SMSC."""
 
     GSM = "gsm"
+    GSM_PACKED = "gsm-packed"
+    """Eight characters in seven octets."""
     LATIN1 = "latin1"
     ASCII = "ascii"
 
@@ -76,6 +78,13 @@ class ReceiptIds(StrEnum):
     DECIMAL_THEN_HEX = "decimal-then-hex"
 
 
+class Redeliver(StrEnum):
+    """The answer to an inbound text that could not be stored."""
+
+    SYSTEM_ERROR = "system-error"
+    QUEUE_FULL = "queue-full"
+
+
 class TlsSection(Section):
     """TLS to the SMSC; the certificate is always verified."""
 
@@ -96,6 +105,8 @@ class SmppGateway(Section):
     long_password: bool = False
     """Allow more than the standard's eight characters."""
     system_type: Annotated[str, Field(max_length=12, pattern=r"^[\x20-\x7e]*$")] = ""
+    address_range: Annotated[str, Field(max_length=40, pattern=r"^[\x20-\x7e]*$")] = ""
+    """Numbers whose texts this bind is to get, where the SMSC asks for them. SMPP 3.4, section 5.2.7."""
     bind: BindMode = BindMode.TRANSCEIVER
     window: int = Field(default=10, ge=1, le=1000)
     """Submits that may be unanswered at one time."""
@@ -106,15 +117,28 @@ class SmppGateway(Section):
     per_second: float = Field(default=10.0, gt=0)
     """Segments a second that the carrier allows."""
     alphabet: Alphabet = Alphabet.GSM
+    """What ``data_coding_default`` means there."""
+    data_coding_default: int = Field(default=0, ge=0, le=255)
+    """The data_coding of texts in that alphabet."""
+    ia5_alphabet: Alphabet = Alphabet.LATIN1
+    """What data_coding 1 means in texts that come from there."""
     segmentation: Segmentation = Segmentation.UDH8
+    max_segments: int = Field(default=10, ge=1, le=255)
+    """Longer texts are refused before they cost anything."""
     source_ton: int | None = Field(default=None, ge=0, le=6)
     """None: by the form of the sender."""
     source_npi: int | None = Field(default=None, ge=0, le=18)
     destination_ton: int = Field(default=1, ge=0, le=6)
     destination_npi: int = Field(default=1, ge=0, le=18)
     keep_plus: bool = False
+    registered_delivery: int = Field(default=1, ge=0, le=2)
+    """1: final receipts, 2: receipts of failures only, 0: none. SMPP 3.4, section 5.2.17."""
     receipt_ids: ReceiptIds = ReceiptIds.ANY
     receipt_time_zone: ZoneName = "UTC"
+    receipts_by_text: bool = False
+    """The SMSC does not mark its receipts: what reads like one is one, and no caller's reply."""
+    redeliver: Redeliver = Redeliver.SYSTEM_ERROR
+    """The answer that makes the SMSC send an inbound text again: ESME_RSYSERR (0x08) or ESME_RMSGQFUL (0x14)."""
     user_reference: bool = False
     """Send a reference that some carriers repeat in receipts."""
     sender: Annotated[str, Field(pattern=r"^\+?[0-9A-Za-z ]{1,15}$")] | None = None

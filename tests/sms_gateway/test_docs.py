@@ -9,7 +9,7 @@ from sms_gateway.__main__ import command_line
 from sms_gateway.smpp.options import LinkOptions, TlsOptions
 
 PAGE = (Path(__file__).parents[2] / "docs" / "sms-gateway.md").read_text()
-TABLE = [line.split("|")[1:4] for line in PAGE.splitlines() if line.startswith("| `")]
+TABLE = [line.split("|")[1:5] for line in PAGE.splitlines() if line.startswith("| `")]
 
 
 def test_every_option_is_on_the_page_and_nothing_else() -> None:
@@ -22,7 +22,7 @@ def test_every_option_is_on_the_page_and_nothing_else() -> None:
 def test_the_defaults_on_the_page_are_those_of_the_code() -> None:
     options = LinkOptions(host="a", port=1, system_id="b", password="c")
     said = {}
-    for names, values, _ in TABLE:
+    for names, _, values, _ in TABLE:
         for name, value in zip(re.findall(r"`([a-z0-9_]+)`", names), values.split(", "), strict=False):
             said[name] = value.strip().strip("`")
     for name in ("window", "rate_per_second", "response_seconds", "enquire_seconds", "connect_seconds", "stop_seconds"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,8 @@ from ari_app.notify.texts import TextAdapter, TextInbox
 from ari_app.runtime.outcome import Done, Failed
 from ari_app.settings.model import SecretUnavailableError
 from ari_app.settings.pbx import Pbx, Trunk
-from ari_app.settings.texts import SipGateway, SmppGateway
+from ari_app.settings.problem import SettingsError
+from ari_app.settings.texts import SipGateway, SmppGateway, TlsSection
 from sms_gateway import receipts
 from sms_gateway.encoding import Alphabet
 from sms_gateway.messages import OutboundText
@@ -31,7 +33,9 @@ from tests.ari_app.notify.test_texts import text
 from tests.support import office
 from tests.support.books import CALLER, DIALLED, Books
 from tests.support.effects import order
+from tests.support.programs import ROOT
 
+PAGE = (ROOT / "docs" / "sms-gateway.md").read_text(encoding="utf-8")
 SMPP = "sms: {type: smpp, host: 127.0.0.1, port: 2775, system_id: ringback, password: {env: RINGBACK_TEST_SMPP}}"
 ALL_SET = """sms:
     type: smpp
@@ -41,20 +45,27 @@ ALL_SET = """sms:
     password: {file: password}
     long_password: true
     system_type: VMA
+    address_range: ^1305
     bind: split
     window: 5
     response: 7s
     enquire: 20s
     per_second: 3.75
-    alphabet: latin1
+    alphabet: gsm-packed
+    data_coding_default: 241
+    ia5_alphabet: gsm
     segmentation: sar
+    max_segments: 4
     source_ton: 0
     source_npi: 1
     destination_ton: 2
     destination_npi: 8
     keep_plus: true
+    registered_delivery: 2
     receipt_ids: hex-then-decimal
     receipt_time_zone: America/Chicago
+    receipts_by_text: true
+    redeliver: queue-full
     user_reference: true
     sender: HARBOR
     tls: {server_name: carrier.example, ca_file: ca.pem, client_certificate: us.pem, client_key: us.key}"""
@@ -91,6 +102,7 @@ def test_every_key_of_the_settings_arrives_where_it_counts(tmp_path: Path) -> No
         password="long-password-of-the-account",
         long_password=True,
         system_type="VMA",
+        address_range="^1305",
         bind=smpp.BindMode.SPLIT,
         tls=smpp.TlsOptions(
             ca_file=str(tmp_path / "ca.pem"),
@@ -103,18 +115,61 @@ def test_every_key_of_the_settings_arrives_where_it_counts(tmp_path: Path) -> No
         enquire_seconds=20.0,
         rate_per_second=3.75,
         listen_seconds=LISTEN_SECONDS,
-        default_alphabet=Alphabet.LATIN1,
+        default_alphabet=Alphabet.GSM_PACKED,
+        data_coding_default=241,
+        ia5_alphabet=Alphabet.GSM,
         segmentation=smpp.Segmentation.SAR,
+        max_segments=4,
         source_ton=0,
         source_npi=1,
         destination_ton=2,
         destination_npi=8,
         keep_plus=True,
+        registered_delivery=2,
         receipt_id_base=receipts.IdBase.HEX_THEN_DECIMAL,
         receipt_zone=ZoneInfo("America/Chicago"),
+        receipts_by_text=True,
+        redeliver_status=0x14,
         send_user_reference=True,
     )
     assert fixed_senders(settings) == {"sms": "HARBOR"}
+
+
+def test_the_page_for_it_staff_tells_every_key_that_the_settings_take(tmp_path: Path) -> None:
+    """Each pair of an option and its key: the key loads, and sets that option and no other."""
+    (tmp_path / "password").write_text("long-password-of-the-account\n")
+    settings = office.settings(tmp_path, (SMPP, ALL_SET))
+    section = settings.document.gateways["sms"]
+    assert isinstance(section, SmppGateway)
+    options = link_options(section, settings)
+    plain = smpp.LinkOptions(host="a", port=1, system_id="b", password="c", listen_seconds=LISTEN_SECONDS)
+    changed = {name for name in smpp.LinkOptions.__dataclass_fields__ if getattr(options, name) != getattr(plain, name)}
+    rows = [line.split("|")[1:3] for line in PAGE.splitlines() if line.startswith("| `")]
+    pairs: dict[str, str] = {}
+    for row in rows:
+        names, keys = (re.findall(r"`([a-z0-9_]+)`", cell) for cell in row)
+        assert len(names) == len(keys) or row[1].strip() == "-", row
+        pairs |= dict(zip(names, keys, strict=False))
+    assert set(pairs) == changed - {"long_password"}
+    assert {*pairs.values(), "type", "long_password", "sender"} == set(SmppGateway.model_fields)
+    assert all(f"`{name}`" in PAGE for name in TlsSection.model_fields)
+    for option, key in pairs.items():
+        assert key in section.model_fields_set, f"{option}: {key}"
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ("registered_delivery: 3", "sms.registered_delivery: found 3, expected at most 2"),
+        ("data_coding_default: 256", "sms.data_coding_default: found 256, expected at most 255"),
+        ("max_segments: 0", "sms.max_segments: found 0, expected at least 1"),
+        ("redeliver: 0x14", "sms.redeliver: found '0x14', expected 'system-error' or 'queue-full'"),
+        ("alphabet: ucs2", "sms.alphabet: found 'ucs2', expected 'gsm', 'gsm-packed', 'latin1' or 'ascii'"),
+    ],
+)
+def test_what_smpp_does_not_know_is_refused_with_its_place(tmp_path: Path, keys: str, said: str) -> None:
+    with pytest.raises(SettingsError, match=re.escape(said)):
+        office.settings(tmp_path, (SMPP, f"{SMPP[:-1]}, {keys}}}"))
 
 
 def test_tls_without_further_keys_trusts_the_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -82,7 +82,7 @@ WORDS = st.text(alphabet="aZ€ñéÂ🏡ů ", max_size=20)
     values=st.fixed_dictionaries(
         {name: st.lists(WORDS, min_size=1, max_size=4) for name in ("office", "listing", "agent")}
     ),
-    alphabet=st.sampled_from([Alphabet.GSM, Alphabet.LATIN1, Alphabet.ASCII]),
+    alphabet=st.sampled_from([Alphabet.GSM, Alphabet.GSM_PACKED, Alphabet.LATIN1, Alphabet.ASCII]),
 )
 def test_no_combination_of_values_costs_more_than_what_was_found(
     words: str, values: dict[str, list[str]], alphabet: Alphabet
