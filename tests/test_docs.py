@@ -74,6 +74,32 @@ def test_every_command_can_be_typed_as_it_stands(page: Path) -> None:
             pytest.fail(f"{line}: {error.format_message()}")
 
 
+PYTHON = "/opt/ringback/.venv/bin/python"
+"""The only Python on an installed server that knows our packages; there may be no other called ``python``."""
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_block_that_runs_a_module_says_first_where_its_python_is(page: Path) -> None:
+    activate = f". {Path(PYTHON).with_name('activate')}"
+    for block in _BLOCK.findall(page.read_text(encoding="utf-8")):
+        told = re.search(r"^python -m", block, re.MULTILINE)
+        assert told is None or activate in block[: told.start()], block
+
+
+def test_the_path_of_that_python_is_where_it_is_installed() -> None:
+    assert f"`{PYTHON}`" in (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    install = (ROOT / "scripts" / "install").read_text(encoding="utf-8")
+    assert f'-m venv "$root{Path(PYTHON).parents[1]}"' in install
+
+
+def test_the_clocks_row_says_what_the_doctor_measures() -> None:
+    """It asks the kernel (adjtimex) and knows no better clock to compare with."""
+    page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    [row] = [line for line in page.splitlines() if line.startswith("| clock |")]
+    assert "second" not in row
+    assert "the kernel says" in row
+
+
 def test_there_are_commands_in_the_pages_that_tell_people_what_to_do() -> None:
     for name in ("operations", "pbx", "backup", "attach"):
         assert len(commands(ROOT / "docs" / f"{name}.md")) >= 5, name

@@ -55,10 +55,16 @@ def test_it_installs_a_ringback_that_works_and_an_upgrade_leaves_the_settings_al
     mine = (settings / "ringback.yaml").read_text(encoding="utf-8") + "# mine\n"
     (settings / "ringback.yaml").write_text(mine, encoding="utf-8")
     secrets.write_text("SMPP_PASSWORD=mine\n", encoding="utf-8")
+    schema = settings / "ringback.schema.json"
+    assert schema.read_bytes() == (ROOT / "config" / "ringback.schema.json").read_bytes()
+    schema.write_text("{}", encoding="utf-8")
     (program / "ari_app" / "left_over.py").touch()
     assert "settings in" not in install(tmp_path)
     assert (settings / "ringback.yaml").read_text(encoding="utf-8") == mine
     assert secrets.read_text(encoding="utf-8") == "SMPP_PASSWORD=mine\n"
+    assert schema.read_bytes() == (ROOT / "config" / "ringback.schema.json").read_bytes(), (
+        "an editor knows the new keys"
+    )
     assert not (program / "ari_app" / "left_over.py").exists(), "what the new version does not have is gone"
     assert ringback("check").returncode == 0
 

@@ -98,7 +98,7 @@ class VoiceSection(Section):
     piper_voice: Path | None = None
     language: Annotated[str, StringConstraints(pattern=r"^[a-z]{2}(-[A-Z]{2})?$")] = "en"
     lanes: int = Field(default=0, ge=0, le=64)
-    """Utterances recognised at the same time, 0: one a core. With pocketsphinx, each takes about 150 MB."""
+    """Utterances recognised at the same time, 0: one a core with pocketsphinx, where each takes about 150 MB, eight with Vosk."""
 
     @property
     def hears_with(self) -> SpeechEngine:

@@ -15,6 +15,8 @@ from voice_agent import __main__ as command
 from voice_agent import media_websocket, stt
 from voice_agent.__main__ import command_line
 from voice_agent.engines import available_engines
+from voice_agent.stt_pocketsphinx import open_pocketsphinx
+from voice_agent.stt_vosk import open_vosk
 from voice_agent.turns import TurnOptions
 
 PAGE = (Path(__file__).parents[2] / "docs" / "voice-agent.md").read_text(encoding="utf-8")
@@ -41,6 +43,14 @@ def test_every_key_of_the_settings_is_on_the_page_with_its_default() -> None:
         default = field.default.value if isinstance(field.default, StrEnum) else field.default
         assert said[name] == ("none" if default is None else str(default)), name
     assert {"longest", "at_once"} <= set(CallbackSection.model_fields)
+
+
+def test_lanes_are_as_many_as_each_engine_opens_by_itself() -> None:
+    [row] = [row for row in ROWS if row[0] == "`lanes`"]
+    assert "0 for one a core" in (open_pocketsphinx.__doc__ or "")
+    assert "0 for eight a core" in (open_vosk.__doc__ or "")
+    assert "`0` is one a core with pocketsphinx" in row[2]
+    assert "eight a core with Vosk" in row[2]
 
 
 def test_every_engine_is_on_the_page_and_no_other() -> None:
