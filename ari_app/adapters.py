@@ -69,7 +69,7 @@ def lanes(
         ),
         Lane("alert", email, AfterCrash.REPEAT, 4, 90.0, attempts=60),
         Lane("email", email, AfterCrash.REPEAT, 4, 90.0, attempts=60),
-        Lane("push", CrmAdapter(crms, clock), AfterCrash.REPEAT, 8, 60.0, attempts=400),
+        Lane("push", CrmAdapter(crms, clock, lambda: recorder.policy.crm), AfterCrash.REPEAT, 8, 60.0, attempts=400),
     ]
     if callbacks is None:
         built.append(Lane("callback", NoCallbacks(), AfterCrash.REPEAT, 4, 10.0))

@@ -91,7 +91,7 @@ class Process:
         clock, composition = universe.clock, around.composition
         texts = composition.texts(universe, _Watched(TextAdapter(self._links, clock, {}), universe))
         email = _Watched(EmailAdapter(around.post, self.recorder, clock, None), universe)
-        crm = _Watched(CrmAdapter({"file": around.ledger}, clock), universe)
+        crm = _Watched(CrmAdapter({"file": around.ledger}, clock, lambda: self.recorder.policy.crm), universe)
         callbacks = _Watched(Callbacks(around.exchange, universe, self.tell, self._start), universe)
         return [
             Lane("text", texts, composition.texts_after_crash, 64, 60.0, attempts=200),

@@ -283,7 +283,7 @@ async def test_closing_without_a_push_is_fine_and_one_session_serves_all_pushes(
 # --------------------------------------------------------------------------------------------------------------- the port
 async def test_the_lane_finds_the_crm_that_a_push_names() -> None:
     async with receiver() as served, webhook(served.url) as hook:
-        adapter = CrmAdapter({"webhook": hook}, SystemClock())
+        adapter = CrmAdapter({"webhook": hook}, SystemClock(), lambda: ("webhook",))
         assert isinstance(await adapter.act(order(PushLead(target="webhook", record=RECORD))), Done)
         outcome = await adapter.act(order(PushLead(target="old", record=RECORD)))
         assert outcome == Failed("there is no crm 'old': it was taken out of the settings")
