@@ -9,6 +9,7 @@ import click
 from ari_app.attach import check
 from ari_app.attach_call import TestCall
 from ari_app.cli.context import Cli, as_json, pass_cli
+from ari_app.cli.durations import Duration
 from ari_app.cli.findings import conclude
 
 
@@ -18,7 +19,12 @@ from ari_app.cli.findings import conclude
 )
 @click.option("--ring", metavar="EXTENSION", help="Also ring this phone for a moment.")
 @click.option("--context", default="from-internal", show_default=True, help="Where --ring finds the extension.")
-@click.option("--wait", type=float, default=0.0, help="Without ARI: seconds to wait for a test call started by hand.")
+@click.option(
+    "--wait",
+    type=Duration(),
+    default=0.0,
+    help="Without ARI: how long to wait for a test call started by hand: 60, 2m.",
+)
 @as_json
 @pass_cli
 def attach(cli: Cli, checking: bool, ring: str | None, context: str, wait: float, as_json: bool) -> None:

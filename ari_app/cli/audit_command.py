@@ -12,32 +12,28 @@ from rich.table import Table
 from ari_app.calls import audit as oracle
 from ari_app.calls.watch_setup import hindsight
 from ari_app.cli.context import Cli, as_json, pass_cli, print_json
+from ari_app.cli.durations import Duration
 from ari_app.clock import SystemClock
 from ari_app.errors import NotDoneError
 from ari_app.numbering import redacted
 from ari_app.pbx_setup import event_log
-from ari_app.settings.model import parse_duration
 
 
 @click.command()
-@click.option("--since", default="24h", show_default=True, help="How far back: 90m, 24h, 7d.")
+@click.option("--since", type=Duration(), default="24h", show_default=True, help="How far back: 90m, 24h, 7d.")
 @as_json
 @pass_cli
-def audit(cli: Cli, since: str, as_json: bool) -> None:
+def audit(cli: Cli, since: float, as_json: bool) -> None:
     """Prove that each inbound call in Asterisk's event log has exactly one outcome in the journal.
 
     Exit 0: every call has; 1: some have not, the two books differ, or the event log cannot tell.
     """
-    try:
-        seconds = parse_duration(since)
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from None
     cel = event_log(cli.settings)
     if cel is None:
         raise NotDoneError(
             "nothing to compare with: pbx.watch.cel does not say where this PBX writes its channel events"
         )
-    start = SystemClock().now() - timedelta(seconds=seconds)
+    start = SystemClock().now() - timedelta(seconds=since)
     with cli.books() as db:
         report = oracle.audit(db, cel, start, hindsight(cli.settings), cli.settings.policy)
     if as_json:

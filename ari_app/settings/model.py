@@ -13,29 +13,39 @@ from ari_app.settings import environment_file
 
 _DURATION = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)\s*$")
 _UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+LONGEST_SECONDS = 3650 * 86400.0
+"""Ten years: what is longer is a slip, and a moment so far off may be none that a calendar has."""
 
 
 class Section(BaseModel):
     """A part of the settings: unknown keys are errors, values cannot change after loading."""
 
     model_config = ConfigDict(
-        extra="forbid", frozen=True, validate_default=True, hide_input_in_errors=True, use_attribute_docstrings=True
+        extra="forbid",
+        frozen=True,
+        validate_default=True,
+        hide_input_in_errors=True,
+        use_attribute_docstrings=True,
+        allow_inf_nan=False,
     )
 
 
 def parse_duration(value: Any) -> Any:
     """Seconds from ``10m``, ``1.5h``, ``200ms`` or a bare number of seconds.
 
-    Raises ValueError when a string is none of these; other types go on to the type check.
+    Raises ValueError when a string is none of these, and for more than ten years; other types go on to the type check.
     """
+    seconds = value
     if isinstance(value, str):
         found = _DURATION.match(value)
         if found is None:
             raise ValueError(f"found {value!r}, expected a duration such as 18s, 10m, 1.5h or 200ms")
-        return float(found[1]) * _UNIT_SECONDS[found[2]]
+        seconds = float(found[1]) * _UNIT_SECONDS[found[2]]
     if isinstance(value, bool):
         raise ValueError(f"found {str(value).lower()}, expected a duration such as 18s, 10m, 1.5h or 200ms")
-    return value
+    if isinstance(seconds, int | float) and not seconds <= LONGEST_SECONDS:  # nan, too, is not less than anything
+        raise ValueError(f"found {value!r}, expected at most {write_duration(LONGEST_SECONDS)}")
+    return seconds
 
 
 def write_duration(seconds: float) -> str:
@@ -54,7 +64,7 @@ Duration = Annotated[
     WithJsonSchema(
         {
             "anyOf": [
-                {"type": "number", "minimum": 0},
+                {"type": "number", "minimum": 0, "maximum": LONGEST_SECONDS},
                 {"type": "string", "pattern": r"^\s*\d+(\.\d+)?\s*(ms|s|m|h|d)\s*$"},
             ]
         }

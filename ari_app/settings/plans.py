@@ -19,7 +19,7 @@ from ari_app.recovery.policy import (
     WaitStep,
 )
 from ari_app.recovery.templates import FIELD_LIMITS, Template, TemplateError
-from ari_app.settings.model import Duration, Section
+from ari_app.settings.model import LONGEST_SECONDS, Duration, Section
 from ari_app.settings.pbx import Name
 from ari_app.settings.problem import nearest
 
@@ -28,7 +28,7 @@ _CONDITIONS = "|".join(Condition)
 _UNLESS = rf"({_CONDITIONS})((,| or|,? ) *({_CONDITIONS}))*"
 _WAIT_SCHEMA = {
     "anyOf": [
-        {"type": "number", "minimum": 0},
+        {"type": "number", "minimum": 0, "maximum": LONGEST_SECONDS},
         {"type": "string", "pattern": rf"^\s*\d+(\.\d+)?\s*(ms|s|m|h|d)(\s+unless:?\s+{_UNLESS})?\s*$"},
         {"type": "null"},
     ],

@@ -221,7 +221,8 @@ def _compose(path: Path, raw: bytes, problems: list[Problem]) -> Node | None:
 
 
 def _scalar(node: Node) -> Any:
-    """A scalar's value. A number that is not spelled canonically stays text: +1305…, 0101, 1_000."""
+    """A scalar's value. A number that is not spelled canonically stays text: +1305…, 0101, 1_000. So does one
+    that is longer than any that we know: int() refuses some of these."""
     text = str(node.value)
     if getattr(node, "style", None) == ">":
         text = text.replace("\a", "")  # the reader marks with it where lines were folded
@@ -231,7 +232,7 @@ def _scalar(node: Node) -> Any:
         case "bool":
             return text.lower() == "true"
         case "int":
-            return int(text) if re.fullmatch(r"-?(0|[1-9][0-9]*)", text) else text
+            return int(text) if re.fullmatch(r"-?(0|[1-9][0-9]{0,17})", text) else text
         case "float":
             try:
                 return float(text)

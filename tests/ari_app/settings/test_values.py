@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import stat
@@ -15,7 +16,13 @@ from ari_app.settings.brokerage import Schedule, parse_clock, parse_spans, write
 from ari_app.settings.check import check
 from ari_app.settings.document import Document
 from ari_app.settings.loading import Settings, load
-from ari_app.settings.model import Secret, SecretUnavailableError, parse_duration, write_duration
+from ari_app.settings.model import (
+    LONGEST_SECONDS,
+    Secret,
+    SecretUnavailableError,
+    parse_duration,
+    write_duration,
+)
 from ari_app.settings.numbers import read_pattern
 from ari_app.settings.problem import SettingsError, nearest
 from ari_app.settings.secrets import SecretStore
@@ -47,6 +54,28 @@ def test_a_duration_is_a_number_and_its_unit(text: object, seconds: float) -> No
 def test_anything_else_is_no_duration(text: object) -> None:
     with pytest.raises(ValueError, match=r"expected a duration such as 18s, 10m, 1\.5h or 200ms"):
         parse_duration(text)
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        ("3651d", "'3651d'"),
+        ("9999999d", "'9999999d'"),
+        ("9" * 400 + "d", "'9"),
+        (10**400, "1000"),
+        (LONGEST_SECONDS + 1, "315360001.0"),
+        (math.inf, "inf"),
+        (math.nan, "nan"),
+    ],
+)
+def test_more_than_ten_years_is_a_slip(value: object, found: str) -> None:
+    with pytest.raises(ValueError, match=rf"^found {found}.*, expected at most 3650d$"):
+        parse_duration(value)
+
+
+def test_ten_years_are_a_duration() -> None:
+    assert parse_duration("3650d") == LONGEST_SECONDS
+    assert write_duration(LONGEST_SECONDS) == "3650d"
 
 
 @given(st.integers(1, 10_000_000).map(lambda thousandths: thousandths / 1000))

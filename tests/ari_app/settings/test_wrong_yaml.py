@@ -110,6 +110,31 @@ def changed(*pairs: tuple[str, str]) -> str:
             ],
         ),
         (
+            "wait: 10m unless acknowledged",
+            "wait: 3651d unless acknowledged",
+            ["29:13: error: plans.standard.4.wait: found '3651d', expected at most 3650d"],
+        ),
+        (
+            "quiet_hours:",
+            "texts: {window: 9999999d, expires: 1e309}\nquiet_hours:",
+            [
+                "44:17: error: texts.window: found '9999999d', expected at most 3650d",
+                "44:36: error: texts.expires: found inf, expected at most 3650d",
+            ],
+        ),
+        (
+            "quiet_hours:",
+            f"texts: {{window: {'9' * 5000}}}\nquiet_hours:",
+            [
+                f"44:17: error: texts.window: found '{'9' * 5000}', expected a duration such as 18s, 10m, 1.5h or 200ms",
+            ],
+        ),
+        (
+            "port: 2775",
+            "port: 2775, per_second: 1e309",
+            ["46:62: error: gateways.sms.per_second: found inf, expected a finite number"],
+        ),
+        (
             "9:00-18:00",
             "9-18",
             ["8:30: error: hours.business.week.mon-fri: found '9'; expected a time of day such as 9:00 or 17:30"],
