@@ -66,7 +66,8 @@ class Gateway(Protocol):
     def withdraw(self, destination: str, reference: str | None = None) -> None:
         """Let no text to this number leave that has not yet: its ``send`` raises NotSent. What is on the wire stays there.
 
-        reference: of the one text that is meant; None for all.
+        reference: of the one text that is meant, of which the rest follows once a part has left. None for all, because the
+        person said no: no further part leaves either, and ``send`` raises InDoubt.
         """
         ...
 

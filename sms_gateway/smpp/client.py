@@ -11,7 +11,8 @@ import dataclasses
 import logging
 import math
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
 from typing import Self
@@ -28,7 +29,7 @@ from sms_gateway.smpp.health import Counters, LinkState, SmppStatus
 from sms_gateway.smpp.inbox import Handler, Inbox, PartStore
 from sms_gateway.smpp.link import Link
 from sms_gateway.smpp.options import BindMode, LinkOptions
-from sms_gateway.smpp.sender import Doubt, NeverSent, Sender
+from sms_gateway.smpp.sender import WITHDRAWN, Doubt, NeverSent, Outcome, Sender
 from sms_gateway.smpp.session import State
 from sms_gateway.smpp.times import absolute_time
 
@@ -37,6 +38,19 @@ USEFUL_SECONDS = 2.0
 _LONGEST_LISTENING = 10.0
 """A carrier that never stops to send holds up our texts for so many times ``listen_seconds``."""
 _log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class _Sending:
+    """A text whose ``send`` has not returned.
+
+    begun: the carrier has taken a segment. unwanted: the person said no, so that no further segment leaves.
+    """
+
+    text: OutboundText
+    priority: int
+    begun: bool = False
+    unwanted: bool = False
 
 
 class SmppGateway:
@@ -74,7 +88,7 @@ class SmppGateway:
             self._links = [Link(options, wire.BindTransceiver, self._on_event, wall=wall, random=random)]
         self._reference = int(random() * 256)  # so that a restart does not begin with the same numbers
         self._group: asyncio.TaskGroup | None = None
-        self._unsent: dict[int, OutboundText] = {}
+        self._sending: dict[int, _Sending] = {}
         self._ended = asyncio.Event()
 
     # ------------------------------------------------------------------------------------------------------- lifetime
@@ -225,25 +239,44 @@ class SmppGateway:
         deadline = self._loop.time() + within_seconds
         segments = compose(text, self._options, self._reference)
         turn = self._sender.turn()
+        sending = self._sending[turn] = _Sending(text, priority)
+        try:
+            ids = await self._submit(segments, sending, turn, deadline)
+        finally:
+            del self._sending[turn]
+        _log.debug("text=%s to=%s accepted segments=%d", text.reference, redacted(text.destination), len(ids))
+        return Submission(ids, len(segments))
+
+    async def _submit(
+        self, segments: Sequence[wire.SubmitSm], sending: _Sending, turn: int, deadline: float
+    ) -> tuple[str, ...]:
+        """The carrier's id of each segment. Raises as ``send``."""
+        text = sending.text
         ids: list[str] = []
-        self._unsent[turn] = text
         for index, segment in enumerate(segments, start=1):
-            try:
-                outcome = await self._sender.request(segment, priority, turn, deadline)
-            finally:
-                self._unsent.pop(turn, None)
+            outcome: Outcome = NeverSent(WITHDRAWN)
+            if not sending.unwanted:
+                outcome = await self._sender.request(segment, sending.priority, turn, deadline)
             if not isinstance(outcome, Accepted):
                 _log.info("text=%s to=%s %s", text.reference, redacted(text.destination), type(outcome).__name__)
                 assert not isinstance(outcome, Queried)
                 raise self._error(outcome, tuple(ids), index, len(segments))
             ids.append(outcome.message_id)
-        _log.debug("text=%s to=%s accepted segments=%d", text.reference, redacted(text.destination), len(ids))
-        return Submission(tuple(ids), len(segments))
+            sending.begun = True
+        return tuple(ids)
 
     def withdraw(self, destination: str, reference: str | None = None) -> None:
-        """As ``Gateway`` asks. Of a long text of which a segment has left the rest follows."""
-        for turn, text in tuple(self._unsent.items()):
-            if text.destination == destination and reference in (None, text.reference):
+        """As ``Gateway`` asks. What is on the wire is not sent again if the carrier does not take it."""
+        for turn, sending in self._sending.items():
+            text = sending.text
+            if text.destination != destination or reference not in (None, text.reference):
+                continue
+            # Half a text is worse than a whole one that has become needless, so of what has begun the rest follows. But
+            # once the person said no, nothing more may leave; the half is then in doubt, which is shown and never sent
+            # again. Only the answer to their no is theirs to have whole, also when they say it twice.
+            if reference is None and sending.priority != Lane.OPT_OUT_CONFIRMATION:
+                sending.unwanted = True
+            if sending.unwanted or not sending.begun:
                 self._sender.withdraw(turn)
 
     async def query(

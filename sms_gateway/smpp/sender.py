@@ -19,6 +19,8 @@ from sms_gateway.smpp.health import Counters
 from sms_gateway.smpp.pace import TokenBucket, pause
 
 _THROTTLE_CAP_SECONDS = 8.0
+WITHDRAWN = "withdrawn"
+"""Why a request was never sent that nobody wants any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,7 @@ class _Waiting:
 
     place: lanes are served by priority, then in order of arrival; the third number only makes it unique.
     throttlings, refusal: how often it was throttled, and how the last time. timer: of what it waits for, its deadline
-    or the end of its pause.
+    or the end of its pause. withdrawn: while it was on the wire, so that it must not go there again.
     """
 
     place: tuple[int, int, int]
@@ -54,6 +56,7 @@ class _Waiting:
     throttlings: int = 0
     refusal: Refusal | None = None
     timer: asyncio.TimerHandle | None = None
+    withdrawn: bool = False
 
     def __lt__(self, other: _Waiting) -> bool:
         return self.place < other.place
@@ -108,12 +111,18 @@ class Sender:
         return await waiting.outcome
 
     def withdraw(self, turn: int) -> None:
-        """What has this place in the order of arrival, and is not on the wire, is never sent."""
+        """What has this place in the order of arrival, and is not on the wire, is never sent.
+
+        What is on the wire is not sent a second time if the carrier does not take it, or it turns out never to have left.
+        """
         for waiting in (*self._lanes, *self._pausing):
             if waiting.place[1] == turn:
                 self._forget_timer(waiting)
                 self._pausing.discard(waiting)
-                self._resolve(waiting, NeverSent("withdrawn"))
+                self._resolve(waiting, NeverSent(WITHDRAWN))
+        for waiting in self._wire.values():
+            if waiting.place[1] == turn:
+                waiting.withdrawn = True
 
     def use(self, connection: Connection | None) -> None:
         """Submit on ``connection`` from now on; None while there is none."""
@@ -176,6 +185,9 @@ class Sender:
 
     def _enqueue(self, waiting: _Waiting) -> None:
         self._pausing.discard(waiting)
+        if waiting.withdrawn:
+            self._resolve(waiting, NeverSent(WITHDRAWN))
+            return
         if self._closed_for is not None:
             self._resolve(waiting, NeverSent(self._closed_for))
             return
@@ -199,7 +211,9 @@ class Sender:
         again = now + pause(waiting.throttlings, self._throttle_seconds, _THROTTLE_CAP_SECONDS, self._random())
         waiting.throttlings += 1
         waiting.refusal = event
-        if again < waiting.deadline and self._closed_for is None:
+        if waiting.withdrawn:
+            self._resolve(waiting, NeverSent(WITHDRAWN))
+        elif again < waiting.deadline and self._closed_for is None:
             self._pausing.add(waiting)
             waiting.timer = self._loop.call_at(again, self._enqueue, waiting)
         else:

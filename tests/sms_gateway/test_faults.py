@@ -14,6 +14,7 @@ from sms_gateway.smpp import pdu as wire
 from sms_gateway.smpp.health import LinkState
 from sms_gateway.smpp.options import BindMode, TlsOptions
 from tests.sms_gateway.scripted import (
+    CALLER,
     OFFICE,
     Inbox,
     Peer,
@@ -95,6 +96,74 @@ async def test_a_long_text_throttled_in_the_middle_for_too_long_is_in_doubt() ->
         assert isinstance(error, InDoubt)
         assert (error.accepted, error.in_doubt, error.not_sent) == (("a1",), (), (2, 3))
         answering.cancel()
+
+
+# ------------------------------------------------------------------------------------------------------------ withdrawn
+
+
+async def test_a_text_that_is_withdrawn_on_the_wire_and_then_throttled_does_not_go_out_again() -> None:
+    async with talking() as (_, peer, client, _), asyncio.TaskGroup() as group:
+        sending = group.create_task(attempt(client.send(text())))
+        sequence, _ = await peer.expect(wire.SubmitSm)
+        client.withdraw(CALLER)
+        peer.send(wire.SubmitSmResp(), sequence, 0x58)
+        outcome = await sending
+        assert isinstance(outcome, NotSent)
+        assert "withdrawn" in str(outcome)
+        assert client.status.queued == 0
+        group.create_task(attempt(client.send(text("a later one"))))
+        assert (await accept(peer)).short_message == b"a later one"
+
+
+async def test_after_a_no_the_rest_of_a_long_text_does_not_follow() -> None:
+    async with talking() as (_, peer, client, _), asyncio.TaskGroup() as group:
+        sending = group.create_task(attempt(client.send(text(LONG))))
+        await accept(peer, "a1")
+        sequence, _ = await peer.expect(wire.SubmitSm)
+        client.withdraw(CALLER)
+        peer.send(wire.SubmitSmResp(message_id="a2"), sequence)
+        error = await sending
+        assert isinstance(error, InDoubt)
+        assert (error.reason, error.accepted, error.in_doubt, error.not_sent) == ("withdrawn", ("a1", "a2"), (), (3,))
+        assert client.status.counters.submitted == 2
+
+
+async def test_after_a_no_the_rest_of_a_long_text_that_was_throttled_does_not_follow() -> None:
+    async with talking() as (_, peer, client, _), asyncio.TaskGroup() as group:
+        sending = group.create_task(attempt(client.send(text(LONG))))
+        await accept(peer, "a1")
+        sequence, _ = await peer.expect(wire.SubmitSm)
+        client.withdraw(CALLER)
+        peer.send(wire.SubmitSmResp(), sequence, 0x58)
+        error = await sending
+        assert isinstance(error, InDoubt)
+        assert (error.reason, error.accepted, error.not_sent) == ("withdrawn", ("a1",), (2, 3))
+
+
+@pytest.mark.parametrize(
+    ("lane", "reference"),
+    [(Lane.FIRST_TEXT, "r1"), (Lane.OPT_OUT_CONFIRMATION, None)],
+    ids=["needless", "the answer to the no"],
+)
+async def test_a_long_text_that_has_begun_is_not_left_half_sent_without_need(lane: Lane, reference: str | None) -> None:
+    async with talking() as (_, peer, client, _), asyncio.TaskGroup() as group:
+        sending = group.create_task(attempt(client.send(text(LONG), priority=lane)))
+        await accept(peer, "a1")
+        sequence, _ = await peer.expect(wire.SubmitSm)
+        client.withdraw(CALLER, reference)
+        peer.send(wire.SubmitSmResp(), sequence, 0x58)
+        for message_id in ("a2", "a3"):
+            await accept(peer, message_id)
+        assert await sending == Submission(("a1", "a2", "a3"), 3)
+
+
+async def test_a_long_text_whose_first_segment_is_withdrawn_on_the_wire_and_throttled_is_not_sent() -> None:
+    async with talking() as (_, peer, client, _), asyncio.TaskGroup() as group:
+        sending = group.create_task(attempt(client.send(text(LONG))))
+        sequence, _ = await peer.expect(wire.SubmitSm)
+        client.withdraw(CALLER, "r1")
+        peer.send(wire.SubmitSmResp(), sequence, 0x58)
+        assert isinstance(await sending, NotSent)
 
 
 # -------------------------------------------------------------------------------------------------------------- refused

@@ -33,9 +33,10 @@ class Bench:
     def receive(connection: Connection, body: wire.Body, sequence: int, status: int = 0) -> None:
         connection.data_received(wire.encode(body, sequence, status))
 
-    async def ask(self, message: bytes, within: float = 5.0) -> Outcome:
+    async def ask(self, message: bytes, within: float = 5.0, turn: int | None = None) -> Outcome:
         body = wire.SubmitSm(short_message=message)
-        return await self.sender.request(body, 0, self.sender.turn(), self.loop.time() + within)
+        place = self.sender.turn() if turn is None else turn
+        return await self.sender.request(body, 0, place, self.loop.time() + within)
 
 
 async def test_what_was_queued_but_never_handed_out_goes_over_the_next_connection() -> None:
@@ -94,6 +95,40 @@ async def test_a_closed_sender_does_not_wait_for_a_pause_to_end() -> None:
 
         group.create_task(throttle_and_close())
     assert sending.result() == NeverSent("closed")
+
+
+async def test_what_is_withdrawn_on_the_wire_is_not_sent_again_when_the_carrier_throttles_it() -> None:
+    bench = Bench()
+    async with asyncio.TaskGroup() as group:
+        unwanted, other = (group.create_task(bench.ask(b"1", turn=turn)) for turn in (1, 2))
+
+        async def withdraw_and_throttle() -> None:
+            bench.sender.withdraw(1)
+            for sequence in (2, 3):
+                bench.receive(bench.connection, wire.SubmitSmResp(), sequence, 0x58)
+            assert bench.sender.queued == 1, "the other comes again"
+            bench.sender.close("closed")
+
+        group.create_task(withdraw_and_throttle())
+    assert unwanted.result() == NeverSent("withdrawn")
+    assert other.result() == NeverSent("closed")
+
+
+async def test_what_is_withdrawn_before_it_was_handed_out_does_not_go_over_the_next_connection() -> None:
+    bench = Bench()
+    async with asyncio.TaskGroup() as group:
+        first, second = (group.create_task(bench.ask(b"1", turn=turn)) for turn in (1, 2))
+
+        async def withdraw_and_cut() -> None:
+            # Runs after both requests, and before the turn of the loop in which the second one is flushed.
+            bench.sender.withdraw(1)
+            bench.sender.withdraw(2)
+            bench.connection.abandon("cut")
+
+        group.create_task(withdraw_and_cut())
+    assert first.result() == Doubt("cut"), "it may have arrived, and nothing takes that back"
+    assert second.result() == NeverSent("withdrawn")
+    assert bench.counters.submitted == 1
 
 
 async def test_one_outcome_each_whatever_is_closed_meanwhile() -> None:
