@@ -6,14 +6,16 @@ A long text comes in segments, each of which must be acknowledged, often before 
 * it gives none: the answers are held back until the text is complete, or the carrier's patience is nearly over
   (`parts_hold_seconds`), when what is there is delivered as a part. Slower with a carrier that sends one at a time.
 
-Either way a crash loses no acknowledged segment, and a STOP in an incomplete text arrives.
+Either way a crash loses no acknowledged segment, and a STOP in an incomplete text arrives. A segment of a whole text that
+comes once more, because its acknowledgement was lost, is acknowledged again and dropped: alone, it would wait for siblings
+that the carrier knows to be here, and become a second text.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from itertools import count
 from typing import NamedTuple, Protocol
@@ -26,7 +28,7 @@ from sms_gateway.smpp.connection import Connection
 from sms_gateway.smpp.events import Arrived
 from sms_gateway.smpp.health import Counters
 from sms_gateway.smpp.options import LinkOptions
-from sms_gateway.smpp.redelivery import Redeliveries
+from sms_gateway.smpp.redelivery import Redeliveries, Segments
 
 _log = logging.getLogger(__name__)
 
@@ -51,8 +53,11 @@ class PartStore(Protocol):
 
 
 class _Ack(NamedTuple):
+    """An answer that is owed. since: when, in the loop's time."""
+
     connection: Connection
     arrived: Arrived
+    since: float
 
 
 class Inbox:
@@ -81,6 +86,7 @@ class Inbox:
         self._again: list[Joined] = []
         self._again_at = 0.0
         self._redeliveries = Redeliveries(options.redelivery_seconds, self._loop.time())
+        self._segments = Segments(options.redelivery_seconds)
         self._arrivals = count()
         self._busy = False
         self._idle_since = self._loop.time()
@@ -91,12 +97,15 @@ class Inbox:
 
     def put(self, connection: Connection, arrived: Arrived) -> None:
         """Take over what has arrived on ``connection``."""
-        self._queue.put_nowait(_Ack(connection, arrived))
+        self._queue.put_nowait(_Ack(connection, arrived, self._loop.time()))
 
     async def run(self) -> None:
         """Handle what arrives, until cancelled."""
         if self._parts is not None:
             for segment in await self._parts.kept():
+                now = self._loop.time()
+                # Acknowledged, if at all, on a connection that went with the process that had stored it.
+                self._segments.took(segment.fingerprint, now, now, lambda: False)
                 await self._join(segment)
         while True:
             deadline = self._next_deadline()
@@ -133,7 +142,11 @@ class Inbox:
             self._reply(ack, stored=stored)
             return
         self._counters.texts += 1
-        if message.key is None or self._parts is None:
+        now = self._loop.time()
+        if message.key is not None and self._segments.comes_again(message.fingerprint, now):
+            self._reply(ack, stored=True)
+            self._segments.took(message.fingerprint, ack.since, now, _standing(ack), whole=True)
+        elif message.key is None or self._parts is None:
             self._held.setdefault(message, []).append(ack)
             await self._join(message)
         else:
@@ -147,6 +160,7 @@ class Inbox:
             self._reply(ack, stored=False)
             return
         self._reply(ack, stored=True)
+        self._segments.took(segment.fingerprint, ack.since, self._loop.time(), _standing(ack))
         await self._join(segment)
 
     async def _join(self, segment: Segment) -> None:
@@ -162,19 +176,33 @@ class Inbox:
             await self._deliver(joined)
 
     async def _deliver(self, joined: Joined) -> None:
-        held = [ack for segment in joined.segments for ack in self._held.pop(segment, ())]
+        if joined.complete:
+            self._segments.completed(segment.fingerprint for segment in joined.segments)
+        answers = {segment: self._held.pop(segment, []) for segment in joined.segments}
+        held = [ack for acks in answers.values() for ack in acks]
         if held and not joined.complete and all(ack.connection.closed.done() for ack in held):
             stored = False  # the carrier was not answered and will send all of them again
         else:
             stored = await self._recognise_and_store(joined, held)
         for ack in held:
             self._reply(ack, stored=stored)
-        if self._parts is not None and joined.segments[0].key is not None:
-            if stored:
-                await self._discard(joined, self._parts)
-            else:
-                self._again.append(joined)
-                self._again_at = self._loop.time() + self._options.parts_hold_seconds
+        if joined.segments[0].key is None:
+            return
+        if self._parts is None:
+            if stored and joined.complete:
+                self._remember(answers)
+        elif stored:
+            await self._discard(joined, self._parts)
+        else:
+            self._again.append(joined)
+            self._again_at = self._loop.time() + self._options.parts_hold_seconds
+
+    def _remember(self, answers: Mapping[Segment, Sequence[_Ack]]) -> None:
+        """The segments of a whole text, which were answered together."""
+        now = self._loop.time()
+        for segment, acks in answers.items():
+            came_at = min((ack.since for ack in acks), default=now)
+            self._segments.took(segment.fingerprint, came_at, now, _standing(*acks), whole=True)
 
     async def _recognise_and_store(self, joined: Joined, held: Sequence[_Ack]) -> bool:
         first = joined.segments[0]
@@ -183,7 +211,7 @@ class Inbox:
             fingerprint := fingerprint_of(joined),
             self._loop.time(),
             name=lambda: f"{fingerprint}@{self._wall():%Y%m%dT%H%M%S.%f}.{next(self._arrivals)}",
-            stands=lambda: not any(ack.connection.closed.done() for ack in held),
+            stands=_standing(*held) if held else self._segments.standing(each.fingerprint for each in joined.segments),
         )
         stored = await self._store(text_of(joined, sighting.source_id, may_repeat=sighting.may_repeat))
         sighting.answered_at = self._loop.time() if stored else None
@@ -207,3 +235,8 @@ class Inbox:
         if not stored:
             self._counters.redelivery_asked += 1
         ack.connection.answer(ack.arrived, status.OK if stored else self._options.redeliver_status)
+
+
+def _standing(*acks: _Ack) -> Callable[[], bool]:
+    """Tells whether the connections of all these stand."""
+    return lambda: not any(ack.connection.closed.done() for ack in acks)

@@ -10,6 +10,7 @@ import pytest
 from sms_gateway.messages import Parts
 from sms_gateway.reassembly import Segment
 from sms_gateway.smpp import pdu as wire
+from sms_gateway.smpp import redelivery
 from tests.sms_gateway.scripted import (
     CALLER,
     OFFICE,
@@ -34,6 +35,12 @@ async def answer_to(peer: Peer, sequence: int) -> int:
     assert isinstance(received.body, wire.DeliverSmResp | wire.DataSmResp)
     assert received.sequence == sequence
     return received.status
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A carrier that waits before it sends again: what comes at once is known by that alone."""
+    monkeypatch.setattr(redelivery, "_STUTTER_SECONDS", 0.0)
 
 
 async def test_a_stop_is_acknowledged_only_after_it_is_stored() -> None:
@@ -198,6 +205,22 @@ async def test_without_a_store_segments_of_a_lost_link_are_left_to_the_redeliver
         assert [message.body for message in inbox.texts] == ["ab"]
 
 
+async def test_without_a_store_a_segment_of_a_whole_text_that_comes_again_alone_is_no_second_text(
+    patient: None,
+) -> None:
+    async with talking(parts_hold_seconds=0.3) as (smsc, peer, _, inbox):
+        for index in (1, 2):
+            peer.send(part(index, 2, b"%d" % index), index)
+        await until_stored(inbox, 1)
+        peer.cut()
+        again = await smsc.bound_peer()
+        again.send(part(2, 2, b"2"), 1)
+        assert await answer_to(again, 1) == 0
+        again.send(part(1, 2, b"later", reference=8), 2)
+        assert await answer_to(again, 2) == 0
+        assert [message.body for message in inbox.texts] == ["12", "later"]
+
+
 # ------------------------------------------------------------------------------------------------- long texts, kept
 
 
@@ -275,6 +298,67 @@ async def test_a_whole_text_that_cannot_be_stored_is_tried_again_from_the_kept_s
             peer.send(part(index, 2, b"%d" % index), index)
         await until_stored(inbox, 1)
         await until(lambda: not shelf.segments)
+
+
+@pytest.mark.parametrize("lost", [(1, 2), (2,)], ids=["both", "the last one"])
+async def test_a_stored_text_whose_acknowledgements_were_lost_is_no_second_text(
+    patient: None, lost: tuple[int, ...]
+) -> None:
+    async with talking(parts=Shelf(), parts_seconds=0.3) as (smsc, peer, _, inbox):
+        for index in (1, 2):
+            peer.send(part(index, 2, b"%d" % index), index)
+        await until_stored(inbox, 1)
+        for _ in range(2):  # and lost once more
+            peer.cut()
+            peer = await smsc.bound_peer()
+            for sequence, index in enumerate(lost, start=1):
+                peer.send(part(index, 2, b"%d" % index), sequence)
+                assert await answer_to(peer, sequence) == 0
+        peer.send(part(1, 2, b"later", reference=8), 9)
+        await until_stored(inbox, 2)
+        assert [message.body for message in inbox.texts] == ["12", "later"]
+
+
+async def test_a_text_that_was_stored_in_parts_before_a_crash_is_no_second_text_when_it_comes_again(
+    patient: None,
+) -> None:
+    shelf = Shelf()
+    async with talking(parts=shelf) as (_, peer, _, inbox):
+        inbox.failures = 1
+        for index in (1, 2):
+            peer.send(part(index, 2, b"%d" % index), index)
+            assert await answer_to(peer, index) == 0
+    async with talking(parts=shelf) as (_, peer, _, inbox):
+        await until_stored(inbox, 1)
+        for index in (1, 2):
+            peer.send(part(index, 2, b"%d" % index), index)
+            assert await answer_to(peer, index) == 0
+        peer.send(mo(b"later"), 3)
+        assert await answer_to(peer, 3) == 0
+        assert [message.body for message in inbox.texts] == ["12", "later"]
+
+
+async def test_an_incomplete_text_that_comes_again_is_the_same_text(patient: None) -> None:
+    async with talking(parts=Shelf(), parts_seconds=0.05) as (smsc, peer, _, inbox):
+        peer.send(part(1, 2, b"STOP"), 1)
+        await until_stored(inbox, 1)
+        peer.cut()
+        again = await smsc.bound_peer()
+        again.send(part(1, 2, b"STOP"), 1)
+        await until_stored(inbox, 2)
+        first, second = inbox.texts
+        assert first.source_id == second.source_id
+
+
+async def test_a_person_whose_phone_does_not_count_may_write_the_same_long_text_twice(patient: None) -> None:
+    async with talking(parts=Shelf()) as (_, peer, _, inbox):
+        for sequence, index in enumerate((1, 2, 1, 2), start=1):
+            peer.send(part(index, 2, b"%d" % index), sequence)
+            assert await answer_to(peer, sequence) == 0
+        await until_stored(inbox, 2)
+        first, second = inbox.texts
+        assert (first.body, first.fingerprint) == (second.body, second.fingerprint)
+        assert first.source_id != second.source_id
 
 
 async def test_segments_that_cannot_be_discarded_stop_nothing() -> None:

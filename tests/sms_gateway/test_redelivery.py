@@ -6,7 +6,7 @@ from itertools import count
 
 import pytest
 
-from sms_gateway.smpp.redelivery import Redeliveries, Sighting
+from sms_gateway.smpp.redelivery import Redeliveries, Segments, Sighting
 
 PAIR = ("+13055550123", "+13055550100")
 
@@ -75,3 +75,52 @@ def test_while_we_are_young_an_earlier_process_may_have_seen_it() -> None:
     assert talk.see("yes", 0.0).may_repeat
     assert not talk.see("no", 10.0).may_repeat  # by now we know this pair
     assert not talk.see("yes", 1000.0).may_repeat
+
+
+# ------------------------------------------------------------------------------------------------------------ segments
+
+
+class Shelf:
+    """Segments a and b of one text, which came at 0 and were answered after a moment."""
+
+    def __init__(self, answered_at: float = 0.01, *, whole: bool = True) -> None:
+        self.stands = True
+        self.segments = Segments(900.0)
+        for fingerprint in "ab":
+            self.segments.took(fingerprint, 0.0, answered_at, lambda: self.stands)
+        if whole:
+            self.segments.completed("ab")
+
+
+def test_a_segment_whose_acknowledgement_may_be_lost_comes_again() -> None:
+    shelf = Shelf()
+    shelf.stands = False
+    assert shelf.segments.comes_again("b", 60.0)
+    assert not shelf.segments.comes_again("c", 60.0)
+
+
+def test_a_segment_that_was_acknowledged_late_may_come_again() -> None:
+    assert Shelf(answered_at=3.0).segments.comes_again("b", 60.0)
+
+
+@pytest.mark.parametrize(("now", "again"), [(1.9, True), (60.0, False)])
+def test_on_a_connection_that_stands_only_what_comes_at_once_comes_again(now: float, again: bool) -> None:
+    assert Shelf().segments.comes_again("b", now) is again
+
+
+def test_a_segment_of_an_incomplete_text_may_still_become_whole() -> None:
+    shelf = Shelf(whole=False)
+    shelf.stands = False
+    assert not shelf.segments.comes_again("b", 60.0)
+
+
+def test_after_the_window_no_segment_comes_again_and_no_answer_stands() -> None:
+    shelf = Shelf()
+    assert shelf.segments.standing("ab")()
+    shelf.stands = False
+    shelf.segments.took("a", 500.0, 500.0, lambda: True, whole=True)
+    assert not shelf.segments.comes_again("b", 900.0)
+    shelf.segments.completed("ab")
+    assert shelf.segments.comes_again("a", 501.0), "brought once more meanwhile"
+    assert shelf.segments.standing("a")()
+    assert not shelf.segments.standing("ab")()
