@@ -88,6 +88,12 @@ def is_receipt_text(text: str) -> bool:
     return {"id", "stat"} <= names
 
 
+def fields_end(text: str) -> int:
+    """Where the fields of a receipt end, and what it repeats of the text begins."""
+    body = _TEXT.search(text)
+    return body.end() if body else len(text)
+
+
 def parse_receipt(facts: ReceiptFacts, *, zone: tzinfo = UTC, base: IdBase = IdBase.ANY) -> Receipt:
     """The receipt that ``facts`` make. Total: what cannot be read is empty, None or UNKNOWN.
 
@@ -97,7 +103,6 @@ def parse_receipt(facts: ReceiptFacts, *, zone: tzinfo = UTC, base: IdBase = IdB
     message_id = facts.message_id or fields.get("id", "")
     word = fields.get("stat", "").upper()
     state = _BY_NUMBER.get(facts.message_state or 0) or _BY_WORD.get(word) or _by_prefix(word)
-    text = _TEXT.search(facts.text)
     return Receipt(
         message_id=message_id,
         candidates=candidate_ids(message_id, base),
@@ -106,7 +111,7 @@ def parse_receipt(facts: ReceiptFacts, *, zone: tzinfo = UTC, base: IdBase = IdB
         source=facts.source,
         destination=facts.destination,
         done_at=_date(fields.get("donedate", ""), zone),
-        text=facts.text[text.end() :].lstrip(" ") if text else "",
+        text=facts.text[fields_end(facts.text) :].lstrip(" "),
         user_reference=facts.user_reference,
     )
 

@@ -7,7 +7,7 @@ import hashlib
 from sms_gateway.encoding import REPLACEMENT, Alphabet, decode, unpack
 from sms_gateway.messages import Address, InboundText, Parts, Receipt
 from sms_gateway.reassembly import Joined, Segment
-from sms_gateway.receipts import ReceiptFacts, is_receipt_text, parse_receipt
+from sms_gateway.receipts import ReceiptFacts, fields_end, is_receipt_text, parse_receipt
 from sms_gateway.segments import Concatenation, fill_bits, parse_header
 from sms_gateway.smpp import pdu as wire
 from sms_gateway.smpp.options import LinkOptions
@@ -17,6 +17,7 @@ _BINARY = {0x02, 0x04}  # SMPP 3.4 section 5.2.19
 _IA5 = 0x01
 _LATIN1 = 0x03
 _UCS2 = 0x08
+_ONLY_SEPTETS = b"\x00\x02\x11"  # @, $ and _ in GSM 03.38: ids have them, and in ASCII these octets are no text
 
 
 def interpret(body: wire.DeliverSm | wire.DataSm, options: LinkOptions) -> Receipt | Segment:
@@ -29,7 +30,7 @@ def interpret(body: wire.DeliverSm | wire.DataSm, options: LinkOptions) -> Recei
     destination = Address(body.destination_addr, body.dest_addr_ton, body.dest_addr_npi).number()
     marked = body.esm_class & wire.ESM_TYPE_MASK in {wire.ESM_RECEIPT, wire.ESM_INTERMEDIATE}
     if marked or options.receipts_by_text:
-        text = decode(data, alphabet) if alphabet else ""
+        text = _receipt_text(data, alphabet)
         if marked or is_receipt_text(text):
             return _receipt(body, text, source, destination, options)
     sent_at = absolute_time(body.schedule_delivery_time) if isinstance(body, wire.DeliverSm) else None
@@ -108,6 +109,19 @@ def _by_group(data_coding: int, default: Alphabet) -> Alphabet | None:
     if group == 0xF:
         return None if data_coding & 0x04 else default
     return {0: default, 1: None, 2: Alphabet.UCS2, 3: Alphabet.ASCII}[data_coding >> 2 & 3]
+
+
+def _receipt_text(data: bytes, alphabet: Alphabet | None) -> str:
+    """What a receipt says. Its own words are ASCII (SMPP 3.4 Appendix B), and carriers leave them so whatever data_coding
+    stands beside them, or an id with @, $ or _ would be another; what it repeats of the text is in the text's alphabet."""
+    if alphabet is Alphabet.UCS2:
+        return decode(data, alphabet)
+    data = data.rstrip(b"\0")  # some end it like a C string
+    plain = decode(data, Alphabet.LATIN1)
+    end = fields_end(plain)
+    if alphabet is Alphabet.GSM and any(octet in _ONLY_SEPTETS for octet in data[:end]):
+        return decode(data, alphabet)  # from a carrier that converts them
+    return plain[:end] + (decode(data[end:], alphabet) if alphabet else "")
 
 
 def _receipt(

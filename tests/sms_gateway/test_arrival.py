@@ -158,6 +158,40 @@ def test_a_marked_receipt_is_a_receipt(esm_class: int) -> None:
     assert (arrived.source, arrived.user_reference) == ("+13055550123", 0x102)
 
 
+@pytest.mark.parametrize("change", [{"esm_class": 4}, {}], ids=["marked", "known by its text"])
+@pytest.mark.parametrize("data_coding", [0x00, 0x01, 0x03, 0x04, 0xF0])
+@pytest.mark.parametrize("message_id", ["msg_12_ab", "7@smsc.example", "$7", "a[1]~"])
+def test_the_words_of_a_receipt_are_ascii_whatever_stands_beside_them(
+    message_id: str, data_coding: int, change: dict[str, int]
+) -> None:
+    octets = f"id:{message_id} sub:001 done_date:2611231406 stat:DELIVRD err:000".encode()
+    body = deliver(data_coding=data_coding, short_message=octets, **change)
+    arrived = interpret(body, options(receipts_by_text=True))
+    assert isinstance(arrived, Receipt)
+    assert (arrived.message_id, arrived.candidates[0]) == (message_id, message_id)
+    assert (arrived.state, arrived.error) == (DeliveryState.DELIVERED, "000")
+    assert arrived.done_at == datetime(2026, 11, 23, 14, 6, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("data_coding", "octets", "message_id", "repeated"),
+    [
+        (0x00, b"id:a_1 stat:DELIVRD text:Gr~\x1ee \x02", "a_1", "Grüße $"),
+        (0x03, b"id:a_1 stat:DELIVRD text:Gr\xfc\xdfe", "a_1", "Grüße"),
+        (0x04, b"id:a_1 stat:DELIVRD text:\xff", "a_1", ""),
+        (0x08, "id:a_1 stat:DELIVRD text:Grüße".encode("utf-16-be"), "a_1", "Grüße"),
+        (0x00, b"id:a\x111\x00 stat:DELIVRD text:\x02", "a_1@", "$"),  # converted, as few carriers do
+        (0x00, b"id:a_1 stat:DELIVRD\x00", "a_1", ""),
+    ],
+)
+def test_what_a_receipt_repeats_of_the_text_is_in_the_texts_alphabet(
+    data_coding: int, octets: bytes, message_id: str, repeated: str
+) -> None:
+    arrived = interpret(deliver(esm_class=4, data_coding=data_coding, short_message=octets), options())
+    assert isinstance(arrived, Receipt)
+    assert (arrived.message_id, arrived.state, arrived.text) == (message_id, DeliveryState.DELIVERED, repeated)
+
+
 def test_a_receipt_whose_text_is_binary_still_has_its_parameters() -> None:
     arrived = interpret(deliver(esm_class=4, data_coding=4, short_message=b"\x00", tlvs=((0x001E, b"7\0"),)), options())
     assert isinstance(arrived, Receipt)
