@@ -5,6 +5,7 @@ from __future__ import annotations
 _BURST_SECONDS = 0.02  # what the carrier sees as one moment, and a loop's timer can still meet
 _CALM_SECONDS = 1.0
 _RECOVERY_PER_SECOND = 1.1
+_RECOVERED_SECONDS = 600.0  # by then every rate is back; in two hours the power would be larger than a float
 _SLOWEST = 0.1
 _TELLING = 10  # texts a second below which what we really sent says little about what the carrier allows
 _ROUNDING = 1e-6
@@ -28,15 +29,21 @@ class TokenBucket:
 
     @property
     def rate(self) -> float:
-        """Texts a second at present."""
+        """Texts a second when one was last asked for."""
         return self._rate
+
+    def rate_at(self, now: float) -> float:
+        """Texts a second at ``now``: it comes back also while nothing is sent."""
+        if self._rate >= self._granted or now <= self._lowered_at + _CALM_SECONDS:
+            return self._rate
+        calm = min(now - self._filled_at, _RECOVERED_SECONDS)
+        return min(self._granted, float(self._rate * _RECOVERY_PER_SECOND**calm))
 
     def take(self, now: float) -> float:
         """0.0 if a text may go now, which is then counted; else the seconds to wait."""
+        self._rate = self.rate_at(now)
         elapsed = now - self._filled_at
         self._filled_at = now
-        if self._rate < self._granted and now > self._lowered_at + _CALM_SECONDS:
-            self._rate = min(self._granted, self._rate * _RECOVERY_PER_SECOND**elapsed)
         self._tokens = min(max(1.0, self._rate * _BURST_SECONDS), self._tokens + elapsed * self._rate)
         if self._tokens < 1.0 - _ROUNDING:
             return (1.0 - self._tokens) / self._rate

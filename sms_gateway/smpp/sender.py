@@ -85,7 +85,7 @@ class Sender:
     @property
     def rate(self) -> float:
         """Segments a second at present."""
-        return self._bucket.rate
+        return self._bucket.rate_at(self._loop.time())
 
     @property
     def outstanding(self) -> int:

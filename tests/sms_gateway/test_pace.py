@@ -72,6 +72,18 @@ def test_the_rate_comes_back_slowly_and_never_above_the_granted() -> None:
     assert bucket.rate == 16.0
 
 
+@pytest.mark.parametrize("hours", [0.2, 3.0, 24.0 * 365])
+def test_a_rate_that_was_lowered_is_back_after_any_time_without_texts(hours: float) -> None:
+    bucket = TokenBucket(16.0, 0.0)
+    for second in range(100):
+        bucket.throttled(second * 10.0)
+    assert bucket.rate_at(990.0) == pytest.approx(0.1)
+    later = 990.0 + hours * 3600.0
+    assert bucket.rate_at(later) == 16.0
+    assert bucket.take(later) == 0.0
+    assert bucket.rate == 16.0
+
+
 def test_what_was_sent_long_ago_does_not_count() -> None:
     bucket = TokenBucket(1_000.0, 0.0)
     sent_within(bucket, 0.0, 1.0)
