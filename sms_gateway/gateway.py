@@ -57,7 +57,7 @@ class Gateway(Protocol):
     async def send(
         self, text: OutboundText, *, priority: int = Lane.ORDINARY, within_seconds: float = 30.0
     ) -> Submission:
-        """Hand ``text`` to the next hop; give up handing over after ``within_seconds``.
+        """Hand ``text`` to the next hop; give up after ``within_seconds``, or finish what has begun in the text's own time.
 
         Raises TextInvalid, NotSent, Throttled, Refused or InDoubt.
         """

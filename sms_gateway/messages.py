@@ -58,6 +58,8 @@ class OutboundText:
     body: what the person shall read; sanitised and split by the gateway.
     reference: the caller's own id, for logs and correlation. It never leaves the machine as it is.
     validity_seconds: how long the carrier shall try; None means the link's default.
+    finish_seconds: how long the other segments of a long text may take once the first is accepted; None means as long as
+        the text is valid, because half a text is no use to anybody.
 
     Raises TextInvalid for an empty body, source or a destination that is not E.164.
     """
@@ -67,6 +69,7 @@ class OutboundText:
     body: str = dataclass_field(repr=False)
     reference: str
     validity_seconds: float | None = None
+    finish_seconds: float | None = None
 
     def __post_init__(self) -> None:
         if not is_e164(self.destination):
@@ -77,6 +80,8 @@ class OutboundText:
             raise TextInvalid("the source is empty")
         if self.validity_seconds is not None and self.validity_seconds <= 0:
             raise TextInvalid("the validity is not a positive number of seconds")
+        if self.finish_seconds is not None and self.finish_seconds <= 0:
+            raise TextInvalid("the time to finish is not a positive number of seconds")
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,9 @@ log = structlog.get_logger("texts")
 _LANES = {TextPurpose.STOP_CONFIRMATION: Lane.OPT_OUT_CONFIRMATION, TextPurpose.TEXT_BACK: Lane.FIRST_TEXT}
 HANDOVER_SECONDS = 5.0
 """How long a text waits inside its gateway for the bind and its turn; then the outbox has it back."""
+FINISH_SECONDS = 30.0
+"""How long the rest of a long text that has begun may wait there. With the hand-over and two answers it stays below the minute
+that the dispatcher gives to a text, or nobody would learn which segments the carrier has."""
 LONGEST_BODY = 4000
 """Characters kept of an inbound text."""
 LONGEST_SEGMENT_OCTETS = 140
@@ -64,6 +67,7 @@ class TextAdapter:
                 body=effect.body,
                 reference=order.effect_id,
                 validity_seconds=max(60.0, left),
+                finish_seconds=FINISH_SECONDS,
             )
             priority = _LANES.get(effect.purpose, Lane.ORDINARY)
             sent = await gateway.send(text, priority=priority, within_seconds=max(0.1, min(HANDOVER_SECONDS, left)))

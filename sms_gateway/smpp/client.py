@@ -37,6 +37,8 @@ USEFUL_SECONDS = 2.0
 """What goes out in this time is worth having here; the rest is safer with the application, whose process may die."""
 _LONGEST_LISTENING = 10.0
 """A carrier that never stops to send holds up our texts for so many times ``listen_seconds``."""
+_UNTOLD_VALIDITY = 14_400.0
+"""Seconds for the rest of a text when it is left to the carrier how long it is valid."""
 _log = logging.getLogger(__name__)
 
 
@@ -44,11 +46,13 @@ _log = logging.getLogger(__name__)
 class _Sending:
     """A text whose ``send`` has not returned.
 
-    begun: the carrier has taken a segment. unwanted: the person said no, so that no further segment leaves.
+    finish_seconds: for the other segments. begun: the carrier has taken a segment. unwanted: the person said no, so that no
+    further segment leaves.
     """
 
     text: OutboundText
     priority: int
+    finish_seconds: float
     begun: bool = False
     unwanted: bool = False
 
@@ -230,7 +234,9 @@ class SmppGateway:
         """Submit every segment of ``text``, in order.
 
         priority: the smallest goes first when texts wait. within_seconds: how long the text may wait for the bind, its
-        turn and throttling before it is handed over; the answer has the options' ``response_seconds`` on top.
+        turn and throttling before it is handed over; the answer has the options' ``response_seconds`` on top. Once the
+        first segment is accepted, the others have the text's ``finish_seconds``; a text that takes longer at the present
+        rate is not sent.
 
         Raises TextInvalid, NotSent, Throttled, Refused or InDoubt. Cancelled once a segment is on the wire, the text is
         in doubt for the caller, and nothing else suffers.
@@ -238,8 +244,12 @@ class SmppGateway:
         self._reference = (self._reference + 1) % 0x10000
         deadline = self._loop.time() + within_seconds
         segments = compose(text, self._options, self._reference)
+        finish = self._finish_seconds(text)
+        needed = (len(segments) - 1) / self._sender.rate
+        if needed > finish:
+            raise NotSent(f"at the present rate its {len(segments)} segments take {needed:.0f} s; it has {finish:g} s")
         turn = self._sender.turn()
-        sending = self._sending[turn] = _Sending(text, priority)
+        sending = self._sending[turn] = _Sending(text, priority, finish)
         try:
             ids = await self._submit(segments, sending, turn, deadline)
         finally:
@@ -262,8 +272,14 @@ class SmppGateway:
                 assert not isinstance(outcome, Queried)
                 raise self._error(outcome, tuple(ids), index, len(segments))
             ids.append(outcome.message_id)
-            sending.begun = True
+            if not sending.begun:
+                deadline = self._loop.time() + sending.finish_seconds
+                sending.begun = True
         return tuple(ids)
+
+    def _finish_seconds(self, text: OutboundText) -> float:
+        told = (text.finish_seconds, text.validity_seconds, self._options.validity_seconds)
+        return next((seconds for seconds in told if seconds is not None), _UNTOLD_VALIDITY)
 
     def withdraw(self, destination: str, reference: str | None = None) -> None:
         """As ``Gateway`` asks. What is on the wire is not sent again if the carrier does not take it."""

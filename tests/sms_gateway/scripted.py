@@ -193,9 +193,11 @@ async def attempt(sending: Awaitable[T]) -> T | SmsError:
         return error
 
 
-def text(body: str = "Sorry we missed you", reference: str = "r1", destination: str = CALLER) -> OutboundText:
+def text(
+    body: str = "Sorry we missed you", reference: str = "r1", destination: str = CALLER, **change: Any
+) -> OutboundText:
     """A text to the caller."""
-    return OutboundText(OFFICE, destination, body, reference)
+    return OutboundText(OFFICE, destination, body, reference, **change)
 
 
 def mo(message: bytes = b"STOP", **change: Any) -> wire.DeliverSm:

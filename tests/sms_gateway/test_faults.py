@@ -89,7 +89,7 @@ async def test_a_text_that_waits_for_its_turn_after_throttling_is_raised_as_thro
 
 async def test_a_long_text_throttled_in_the_middle_for_too_long_is_in_doubt() -> None:
     async with talking() as (_, peer, client, _), asyncio.TaskGroup() as group:
-        sending = group.create_task(attempt(client.send(text(LONG), within_seconds=0.1)))
+        sending = group.create_task(attempt(client.send(text(LONG, finish_seconds=0.1))))
         await accept(peer, "a1")
         answering = group.create_task(answer_all(peer, 0x58))
         error = await sending
@@ -271,7 +271,7 @@ async def test_the_rest_of_a_long_text_goes_on_over_the_next_link() -> None:
 async def test_a_long_text_whose_rest_finds_no_link_in_time_is_in_doubt() -> None:
     async with talking(reconnect_seconds=60.0, reconnect_cap_seconds=60.0) as (_, peer, client, _):
         async with asyncio.TaskGroup() as group:
-            sending = group.create_task(attempt(client.send(text(LONG), within_seconds=0.2)))
+            sending = group.create_task(attempt(client.send(text(LONG, finish_seconds=0.2))))
             await accept(peer, "a1")
             sequence, _ = await peer.expect(wire.SubmitSm)
             peer.send(wire.Unbind(), 1)
@@ -279,6 +279,22 @@ async def test_a_long_text_whose_rest_finds_no_link_in_time_is_in_doubt() -> Non
         error = sending.result()
         assert isinstance(error, InDoubt)
         assert (error.accepted, error.in_doubt, error.not_sent) == (("a1", "a2"), (), (3,))
+
+
+@pytest.mark.parametrize("change", [{}, {"validity_seconds": None}], ids=["told", "left to the carrier"])
+async def test_on_a_slow_link_a_long_text_that_has_begun_is_sent_to_its_end(change: dict[str, None]) -> None:
+    async with talking(rate_per_second=10.0, **change) as (_, peer, client, _), asyncio.TaskGroup() as group:
+        sending = group.create_task(attempt(client.send(text(LONG), within_seconds=0.05)))
+        for message_id in ("a1", "a2", "a3"):
+            await accept(peer, message_id)
+        assert await sending == Submission(("a1", "a2", "a3"), 3)
+
+
+async def test_a_long_text_that_cannot_be_sent_to_its_end_in_time_is_not_begun() -> None:
+    async with talking(rate_per_second=0.15) as (_, _, client, _):
+        with pytest.raises(NotSent, match="3 segments take 13 s; it has 10 s"):
+            await client.send(text(LONG, finish_seconds=10.0))
+        assert client.status.counters.submitted == 0
 
 
 async def test_a_cancelled_send_leaves_the_session_whole() -> None:

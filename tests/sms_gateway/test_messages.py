@@ -61,6 +61,7 @@ def test_only_international_digits_get_a_plus(address: Address, number: str) -> 
         ({"source": ""}, "the source is empty"),
         ({"source": Address("")}, "the source is empty"),
         ({"validity_seconds": 0.0}, "the validity is not a positive number of seconds"),
+        ({"finish_seconds": 0.0}, "the time to finish is not a positive number of seconds"),
     ],
 )
 def test_a_text_that_can_never_be_sent_is_refused_at_once(change: dict[str, object], complaint: str) -> None:

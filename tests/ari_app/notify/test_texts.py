@@ -12,9 +12,18 @@ from typing import Any
 import pytest
 import smpp34
 
+from ari_app.adapters import lanes
 from ari_app.errors import StoreUnavailableError
 from ari_app.notify.gateways import build_gateways, fixed_senders
-from ari_app.notify.texts import LONGEST_BODY, REDELIVERY, TextAdapter, TextInbox, withdrawing
+from ari_app.notify.texts import (
+    FINISH_SECONDS,
+    HANDOVER_SECONDS,
+    LONGEST_BODY,
+    REDELIVERY,
+    TextAdapter,
+    TextInbox,
+    withdrawing,
+)
 from ari_app.recovery.effects import SendText, TextPurpose
 from ari_app.recovery.events import CallAnswered, EffectSettled, Event, ReceiptReceived, TextReceived
 from ari_app.recovery.values import E164, Channel, ConsentState, NumberKind, e164
@@ -193,6 +202,23 @@ async def test_a_long_text_whose_first_part_was_taken_is_in_doubt_not_tried_agai
         outcome = await link.adapter.act(order(text(body="x" * 300)))
         assert isinstance(outcome, InDoubt), outcome
         assert outcome.ref == "p1"
+
+
+async def test_on_a_slow_link_a_long_text_is_not_left_half_sent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ari_app.notify.texts.HANDOVER_SECONDS", 1.0)
+    async with linked(tmp_path, (PASSWORD, f"{PASSWORD}, per_second: 0.7"), receipts=False) as link:
+        outcome = await link.adapter.act(order(text(body="x" * 300)))
+        assert isinstance(outcome, Done), outcome
+        assert len(outcome.message_ids) == 2
+
+
+def test_a_text_ends_before_the_dispatcher_gives_it_up(link: Link) -> None:
+    books, response_seconds = link.books, 10.0
+    built = lanes(books.settings, books.clock, books.recorder, link.gateways, {}, None)
+    lease = next(lane.lease_seconds for lane in built if lane.kind == "text")
+    assert HANDOVER_SECONDS + FINISH_SECONDS + 2 * response_seconds < lease
 
 
 async def test_of_texts_that_wait_in_the_gateway_an_answer_to_stop_goes_first(tmp_path: Path) -> None:
