@@ -91,7 +91,7 @@ def test_the_rotation_renames_what_is_opened_anew_and_cuts_short_what_is_held_op
     rotation.write_text(text.replace("su ringback ringback", f"su {account} {group}"))
     rotation.chmod(0o644)
 
-    with (log / "console.log").open("ab", buffering=0) as console:
+    with (tmp_path / "pbx" / "console.log").open("ab", buffering=0) as console:
         for week in ("first", "second"):
             ledger.write_text(f"{week}\n")
             inode = ledger.stat().st_ino
@@ -102,8 +102,8 @@ def test_the_rotation_renames_what_is_opened_anew_and_cuts_short_what_is_held_op
             renamed = ledger.with_name("cel.csv.1")
             assert (renamed.stat().st_ino, renamed.read_text()) == (inode, f"{week}\n"), "it can be read to its end"
         console.write(b"third\n")
-    assert (log / "console.log").read_text() == "third\n"
-    assert gzip.decompress((log / "console.log.1.gz").read_bytes()) == b"second\n"
+    assert (tmp_path / "pbx" / "console.log").read_text() == "third\n"
+    assert gzip.decompress((tmp_path / "pbx" / "console.log.1.gz").read_bytes()) == b"second\n"
     assert gzip.decompress(ledger.with_name("cel.csv.2.gz").read_bytes()) == b"first\n"
     assert (log / "full.log.1").read_text() == "steps\n"
     assert (log / "cdr-custom" / "cdr.csv.1").read_text() == "record\n"

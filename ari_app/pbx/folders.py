@@ -79,8 +79,8 @@ class PbxFolders:
 
     @property
     def console(self) -> Path:
-        """What Asterisk printed before its own log was open."""
-        return self.log / "console.log"
+        """What Asterisk printed before its own log was open. Not in ``log``: we open it, so it stands where only we may write."""
+        return self.base / "console.log"
 
     @property
     def ours(self) -> tuple[Path, ...]:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
+from ari_app.pbx.handing_over import open_plain
+
 T = TypeVar("T")
 
 _MOST_BYTES = 4 << 20
@@ -32,7 +34,7 @@ def read_page(path: Path, offset: int, parse: Callable[[str, int], T]) -> Page[T
     from its beginning. No file yet is an empty page. Raises OSError.
     """
     try:
-        with path.open("rb") as file:
+        with open_plain(path) as file:
             size = file.seek(0, 2)
             start = offset if offset <= size else 0
             file.seek(start)

@@ -14,6 +14,7 @@ from pathlib import Path
 from ari_app.pbx.account import Account
 from ari_app.pbx.errors import AsteriskFailedError, NotRunningError
 from ari_app.pbx.folders import LONGEST_SOCKET_PATH, PbxFolders
+from ari_app.pbx.handing_over import give, open_plain, opened
 from ari_app.pbx.host import AsteriskHost
 from ari_app.pbx.listeners import check_free
 from ari_app.settings.pbx import Pbx
@@ -126,16 +127,16 @@ class AsteriskProcess:
     def _prepare(self, account: Account) -> None:
         """Makes the folders: what we write is ours and readable by Asterisk, what Asterisk writes is Asterisk's."""
         folders = self._folders
+        root = os.geteuid() == 0
+        closed = (folders.etc, folders.run, folders.log, folders.spool, folders.db, folders.lib)
         for folder in (*folders.ours, *folders.asterisks):
-            folder.mkdir(parents=True, exist_ok=True)
-        if os.geteuid() == 0:
-            for folder in folders.asterisks:
-                for path in (folder, *folder.rglob("*")):
-                    os.chown(path, account.uid, account.gid, follow_symlinks=False)
-            for path in (folders.etc, *folders.etc.iterdir()):
-                os.chown(path, 0, account.gid, follow_symlinks=False)
-        for folder in (folders.etc, folders.run, folders.log, folders.spool, folders.db, folders.lib):
-            folder.chmod(0o750)
+            with opened(folders.base, folder) as descriptor:
+                if root and folder in folders.asterisks:
+                    give(descriptor, account.uid, account.gid)
+                elif root and folder == folders.etc:
+                    give(descriptor, 0, account.gid)
+                if folder in closed:
+                    os.chmod(".", 0o750, dir_fd=descriptor)  # noqa: S103 - Asterisk's group enters; others do not
         folders.socket.unlink(missing_ok=True)
 
     def _spawn(self, account: Account, child: bool) -> subprocess.Popen[bytes]:
@@ -149,14 +150,17 @@ class AsteriskProcess:
         environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", "HOME": str(self._folders.lib)}
         if "TZ" in os.environ:
             environment["TZ"] = os.environ["TZ"]
-        with self._folders.console.open("ab") as console:  # appending: it may be cut short while Asterisk writes
-            console.truncate(0)
+        console = self._folders.console
+        console.unlink(missing_ok=True)
+        # Appending: it may be cut short while Asterisk writes. O_EXCL: a new file, whatever stands there.
+        fresh = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        with os.fdopen(os.open(console, fresh, 0o640), "ab") as output:
             return subprocess.Popen(
                 command,
                 cwd=self._folders.base,
                 env=environment,
                 stdin=subprocess.DEVNULL,
-                stdout=console,
+                stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
                 umask=0o027,
@@ -187,7 +191,8 @@ class AsteriskProcess:
     def _pid(self) -> int | None:
         """The pid in the pid file, if that process lives and runs with our configuration."""
         try:
-            pid = int(self._folders.pid.read_text())
+            with open_plain(self._folders.pid) as file:
+                pid = int(file.read(20))
             words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
         except (OSError, ValueError):
             return None

@@ -69,6 +69,29 @@ def test_it_does_not_run_as_root(own_pbx: TestPbx) -> None:
             assert path.stat().st_uid == 0, "Asterisk cannot change its own configuration"
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="root alone could be led astray")
+def test_root_follows_no_link_that_asterisks_account_has_made(own_pbx: TestPbx, tmp_path: Path) -> None:
+    own_pbx.process.stop()
+    passwords = tmp_path / "etc" / "shadow"
+    passwords.parent.mkdir()
+    passwords.write_text("secret")
+    recordings = own_pbx.folders.recordings
+    recordings.rmdir()
+    recordings.symlink_to(passwords.parent)
+    with pytest.raises(AsteriskFailedError, match=f"^{recordings} is a link"):
+        own_pbx.start()
+    recordings.unlink()
+    for console in (own_pbx.folders.log / "console.log", own_pbx.folders.console):
+        console.unlink(missing_ok=True)
+        console.symlink_to(passwords)
+    own_pbx.start()
+    assert passwords.read_text() == "secret"
+    assert (passwords.stat().st_uid, passwords.parent.stat().st_uid) == (0, 0)
+    assert recordings.stat().st_uid == own_pbx.folders.spool.stat().st_uid
+    opened = own_pbx.folders.console.lstat()
+    assert (opened.st_uid, stat.S_IMODE(opened.st_mode)) == (0, 0o640), "a new file, which Asterisk cannot replace"
+
+
 def test_its_passwords_are_closed_to_other_accounts(own_pbx: TestPbx) -> None:
     for name in ("ari.conf", "manager.conf", "pjsip.conf"):
         assert stat.S_IMODE((own_pbx.folders.etc / name).stat().st_mode) & 0o007 == 0
