@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import AsyncIterator, Mapping
 
 from ari_app.calls.placer import CallbackOptions, CallbackPlacer
@@ -16,6 +17,7 @@ from ari_app.notify.email import EmailAdapter, Mailer, MailServer
 from ari_app.notify.gateways import fixed_senders
 from ari_app.notify.texts import TextAdapter
 from ari_app.pbx.ari import Ari
+from ari_app.pbx.own_address import own_address_towards
 from ari_app.runtime.dispatcher import AfterCrash, Lane
 from ari_app.runtime.outcome import Adapter
 from ari_app.runtime.recorder import Recorder
@@ -38,7 +40,7 @@ def callback_placer(
         trunk_name=name,
         trunk=document.trunks[name],
         media_url=f"ws://{http.host}:{http.port}",
-        media_host=http.host,
+        media_host=functools.partial(own_address_towards, http.host, http.port),
         region=document.brokerage.country,
         voice_loaded=voice.loaded,
     )

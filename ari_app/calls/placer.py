@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -47,8 +47,10 @@ def has_media_websocket(version: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class CallbackOptions:
-    """How callbacks leave. trunk: its name. media_url: ``ws://host:port`` of Asterisk's HTTP server; media_host: ours.
-    region: ISO 3166 country of national numbers.
+    """How callbacks leave. trunk: its name. media_url: ``ws://host:port`` of Asterisk's HTTP server. region: ISO 3166 country
+    of national numbers.
+
+    media_host: finds the address of ours that Asterisk is to send RTP to, as it is now; raises OSError.
 
     voice_loaded: whether the engines are there; they load beside everything else.
     """
@@ -57,7 +59,7 @@ class CallbackOptions:
     trunk_name: str
     trunk: Trunk
     media_url: str
-    media_host: str
+    media_host: Callable[[], Awaitable[str]]
     region: str
     voice_loaded: Callable[[], bool] = lambda: True
 
@@ -97,6 +99,12 @@ class CallbackPlacer:
         if effect.to in self._live or self._supervisor.on_line(effect.to):
             return RetryAt(self._clock.now() + AGAIN, "the person is on the line with us")
         try:
+            media_host = await self._media_host()
+        except OSError as error:
+            # Now, before it rings: there would be no audio, and whoever picked up would hear nothing.
+            why = f"no address of ours leads to Asterisk: {error.strerror or type(error).__name__}"
+            return RetryAt(self._clock.now() + AGAIN, why)
+        try:
             if await self._on_another_line(effect.to):
                 return RetryAt(self._clock.now() + AGAIN, "the person is in a call with one of our phones")
         except AriError as error:
@@ -104,7 +112,7 @@ class CallbackPlacer:
         if effect.to in self._live or self._supervisor.on_line(effect.to):  # since Asterisk was asked
             return RetryAt(self._clock.now() + AGAIN, "the person is on the line with us")
         facts: asyncio.Queue[Event | None] = asyncio.Queue()
-        session = self._session(order, effect, facts.put_nowait)
+        session = self._session(order, effect, media_host, facts.put_nowait)
         self._live[effect.to] = session
         answered = False
         try:
@@ -163,16 +171,23 @@ class CallbackPlacer:
                 self._talking -= 1
                 self._over(session)
 
-    def _session(self, order: Order, effect: PlaceCallback, tell: Callable[[Event], None]) -> CallbackSession:
+    async def _media_host(self) -> str | None:
+        """Where Asterisk is to send RTP; None: its audio goes over the WebSocket. Raises OSError."""
+        if has_media_websocket(self._supervisor.version or ""):
+            return None
+        return await self._options.media_host()
+
+    def _session(
+        self, order: Order, effect: PlaceCallback, media_host: str | None, tell: Callable[[Event], None]
+    ) -> CallbackSession:
         options = self._options
         number = options.trunk.international_prefix + effect.to.removeprefix("+")
-        version = self._supervisor.version or ""
         route = Route(
             endpoint=f"PJSIP/{number}@{options.trunk_name}",
             ring_seconds=round(options.section.ring),
             longest_seconds=options.section.longest,
-            websocket_url=options.media_url if has_media_websocket(version) else None,
-            media_host=options.media_host,
+            websocket_url=options.media_url if media_host is None else None,
+            media_host=media_host or "",
         )
         session = CallbackSession(
             order.effect_id,

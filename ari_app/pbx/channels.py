@@ -11,6 +11,7 @@ from ari_app.pbx.ari_http import AriHttp
 from ari_app.pbx.errors import MalformedAnswerError
 from ari_app.pbx.fields import Fields, read_list
 from ari_app.pbx.models import Channel, Playback, Recording
+from ari_app.settings.pbx import uri_host
 
 
 class HangupReason(StrEnum):
@@ -130,7 +131,7 @@ class Channels:
         self, channel: str, *, host: str, port: int, codec: str = "ulaw", variables: Mapping[str, str] | None = None
     ) -> RtpMedia:
         """A leg whose audio goes to ``host``:``port`` as RTP; pacing what we send is ours (any version)."""
-        answer = await self._external(channel, codec, variables, external_host=f"{host}:{port}")
+        answer = await self._external(channel, codec, variables, external_host=f"{uri_host(host)}:{port}")
         address = self._variable(answer, "UNICASTRTP_LOCAL_ADDRESS")
         local_port = self._variable(answer, "UNICASTRTP_LOCAL_PORT")
         if not local_port.isdecimal():
