@@ -19,7 +19,7 @@ from ari_app.calls.hindsight import ChannelEvent
 from ari_app.calls.judging import Hindsight, Judged, channel_event
 from ari_app.calls.verdicts import inbound_fields, verdict_event
 from ari_app.clock import Clock
-from ari_app.errors import StoreUnavailableError
+from ari_app.errors import StoreError, StoreUnavailableError
 from ari_app.numbering import canonical, redacted
 from ari_app.pbx.ledger import Place, follow_cel
 from ari_app.recovery.events import CallAnswered, Event
@@ -153,7 +153,7 @@ class CatchUp:
             if not self._held(call) and not 0.0 <= (now - events[-1].at).total_seconds() < SETTLED_SECONDS
         }
         policy = self._recorder.policy
-        told = [found for events in ripe.values() if (found := self._hindsight.judge(events, policy)) is not None]
+        told = [found for call, events in ripe.items() if (found := self._told(call, events, policy)) is not None]
         for one in told:
             if one.answered_by is not None:
                 self._remember(canonical(one.number, policy.region), one.at, one.answered_by)
@@ -163,18 +163,51 @@ class CatchUp:
                 "calls_too_old", calls=len(told) - len(recent), oldest=min(one.ended_at for one in told).isoformat()
             )
         unknown = await self._store.read(lambda db: _without_verdict(db, recent))
-        if unknown:
-            # All together: a call that was answered later takes back what an earlier one of the same caller has ordered.
-            events = [event for one in unknown for event in self._events(one, policy, now)]
-            await self._recorder.transact(lambda db, record: [record(event, None) for event in events])
-            for one in unknown:
-                late = round((now - one.ended_at).total_seconds())
-                log.warning("call_caught_up", call_id=one.setup.call_id, caller=redacted(one.number), late_seconds=late)
+        caught = await self._record(unknown, policy, now) if unknown else []
+        for one in caught:
+            late = round((now - one.ended_at).total_seconds())
+            log.warning("call_caught_up", call_id=one.setup.call_id, caller=redacted(one.number), late_seconds=late)
         for call in ripe:
             del self._over[call]
             self._opened.pop(call, None)
         self._forget(now)
-        return len(unknown)
+        return len(caught)
+
+    def _told(self, call: str, events: list[ChannelEvent], policy: Policy) -> Judged | None:
+        """What became of a call. One that cannot be judged is logged, and left: the audit names it."""
+        try:
+            return self._hindsight.judge(events, policy)
+        except Exception:
+            log.exception("call_defect", call_id=call)
+            return None
+
+    async def _record(self, unknown: list[Judged], policy: Policy, now: datetime) -> list[Judged]:
+        """Record their outcomes; those that were. Raises StoreError."""
+        try:
+            # All together: a call that was answered later takes back what an earlier one of the same caller has ordered.
+            await self._tell(unknown, policy, now)
+        except StoreError:
+            raise
+        except Exception:
+            log.exception("calls_defect", calls=len(unknown))
+        else:
+            return unknown
+        # One that cannot be recorded must not keep the others back, nor be met again at every start.
+        caught = []
+        for one in unknown:
+            try:
+                await self._tell([one], policy, now)
+            except StoreError:
+                raise
+            except Exception:
+                log.exception("call_defect", call_id=one.setup.call_id, caller=redacted(one.number))
+            else:
+                caught.append(one)
+        return caught
+
+    async def _tell(self, calls: list[Judged], policy: Policy, now: datetime) -> None:
+        events = [event for one in calls for event in self._events(one, policy, now)]
+        await self._recorder.transact(lambda db, record: [record(event, None) for event in events])
 
     def _events(self, told: Judged, policy: Policy, now: datetime) -> Iterable[Event]:
         """What the journal is told of a call that nobody saw."""

@@ -1,7 +1,8 @@
 """Events, effects, facts and leads as JSON values and back, exactly. Type names are part of the journal's format.
 
 Dataclasses become objects, tagged with ``"type"`` where several may stand; datetimes ISO 8601 in UTC; enums their value;
-tuples lists. What does not fit the declared type is refused with its path: a journal is never read approximately.
+tuples lists. What does not fit the declared type is refused with its path: a journal is never read approximately. A field that
+was added after the first release (shapes.py) is written only where it is not what its default says.
 
 Every text of every event passes through here several times, so the way of a type is worked out once and kept.
 """
@@ -15,6 +16,8 @@ from datetime import UTC, datetime
 from enum import Enum
 from functools import cache
 from typing import Any, NewType, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from ari_app.recovery.shapes import added_to
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 T = TypeVar("T")
@@ -89,13 +92,16 @@ def _write_datetime(value: datetime) -> Json:
 
 
 def _object_writer(kind: Any) -> Writer:
-    names = tuple(field.name for field in fields(kind))
     tag = kind.__name__
+    added = added_to(tag)
+    names = tuple((field.name, field.name in added, field.default) for field in fields(kind))
 
     def write(value: object) -> Json:
         body: dict[str, Json] = {"type": tag}
-        for name in names:
+        for name, is_added, default in names:
             item = getattr(value, name)
+            if is_added and item == default:
+                continue
             item_kind: Any = type(item)
             body[name] = item if item_kind in _PLAIN else _writer(item_kind)(item)
         return body

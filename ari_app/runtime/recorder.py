@@ -132,7 +132,11 @@ class Recorder:
         return found[0] if found else None
 
     async def insist(self, event: Event) -> Recorded | None:
-        """Record ``event``, trying until the store takes it: for events that nobody would bring a second time."""
+        """Record ``event``, trying until the store takes it: for events that nobody would bring a second time.
+
+        None as well for one that cannot be recorded at all, which is logged: the trouble of one lead, whose entry another
+        release wrote, say, must not end the calls of the others.
+        """
         waits = backoff(0.2, 5.0)
         while True:
             try:
@@ -140,6 +144,11 @@ class Recorder:
             except StoreUnavailableError as error:
                 log.error("event_waits_for_store", type=type(event).__name__, error=str(error))
                 await self._clock.pause(next(waits))
+            except StoreError:
+                raise
+            except Exception:
+                log.exception("event_defect", type=type(event).__name__, source_id=event.source_id)
+                return None
 
     async def settle(self, order: Order, outcome: Outcome) -> Recorded | None:
         """Write down an order's outcome, and the event of it unless it is tried again."""

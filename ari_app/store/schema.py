@@ -1,11 +1,16 @@
 """The tables, and how an older file becomes a current one. A migration that has been released is never changed.
 
 Times are text, ISO 8601 in UTC with microseconds, so that they sort as they are.
+
+What the JSON in the tables has gained counts as a change, too: an older release reads no field, type or word that it does not
+know.
 """
 
 from __future__ import annotations
 
 from sqlite_utils import Database, Migrations
+
+from ari_app.recovery.shapes import ADDED
 
 migrations = Migrations("ringback")
 
@@ -209,8 +214,68 @@ def _receipts(db: Database) -> None:
     db.executescript("ALTER TABLE parked_receipts ADD COLUMN number TEXT;")
 
 
-BACK: dict[str, tuple[str, ...]] = {
-    "0002_answers": ("DROP INDEX answers_by_caller",),
-    "0003_receipts": ("ALTER TABLE parked_receipts DROP COLUMN number",),
+@migrations(name="0004_shapes")
+def _shapes(_: Database) -> None:
+    """No table: leads, facts and events have gained fields, events two types and alerts a reason."""
+
+
+_STORED = {
+    "Lead": (("leads", "body", "$", ""),),
+    "Facts": (("events", "facts", "$", ""),),
+    "CallAnswered": (("events", "body", "$", "type = 'CallAnswered' AND "),),
+    "CallClosed": (("events", "body", "$", "type = 'CallClosed' AND "),),
 }
-"""By migration: the statements after which the tables are as before it, and hold all that the release before could know."""
+"""By type: table, column, place in the JSON, and which rows may hold it."""
+
+
+def _without(change: str) -> tuple[str, ...]:
+    """Statements that remove the fields which came with a change."""
+    statements = []
+    for kind, names in ADDED[change].items():
+        for table, column, place, rows in _STORED[kind]:
+            paths = [f"'{place}.{name}'" for name in names]
+            used = " OR ".join(f"json_type({column}, {path}) IS NOT NULL" for path in paths)
+            removed = f"json_remove({column}, {', '.join(paths)})"
+            statements.append(f"UPDATE {table} SET {column} = {removed} WHERE {rows}({used})")  # noqa: S608 - all of it is ours
+    return tuple(statements)
+
+
+_IN_OLD_WORDS = (
+    # Who said no in a callback said no: the newer type only tells it earlier.
+    """
+    UPDATE events SET type = 'OptOutRecorded', body = json_object('type', 'OptOutRecorded', 'at', json_extract(body, '$.at'),
+        'source_id', source_id, 'number', (SELECT number FROM leads WHERE id = lead_id),
+        'by', 'callback', 'note', json_extract(body, '$.how'))
+    WHERE type = 'CallbackOptedOut'
+    """,
+    # Another lead's callback: for this lead, its caller has spoken with a person.
+    """
+    UPDATE events SET type = 'CallAnswered', body = json_object('type', 'CallAnswered', 'at', json_extract(body, '$.at'),
+        'source_id', source_id, 'call_id', source_id, 'caller', lead.number, 'kind', 'ordinary', 'dialled', lead.dialled,
+        'office', lead.office, 'entry', lead.entry, 'occurred_at', NULL, 'by', json_extract(events.body, '$.by'))
+    FROM (SELECT id, number, office, json_extract(body, '$.dialled') AS dialled, json_extract(body, '$.entry') AS entry
+          FROM leads) AS lead
+    WHERE events.type = 'CallbackHandedOver' AND json_extract(events.body, '$.elsewhere') AND lead.id = events.lead_id
+    """,
+    # Who speaks with a person has taken the callback; with whom, the callback's end tells.
+    """
+    UPDATE events SET type = 'CallbackAnswered', body = json_object('type', 'CallbackAnswered', 'at', json_extract(body, '$.at'),
+        'source_id', source_id, 'effect_id', json_extract(body, '$.effect_id'))
+    WHERE type = 'CallbackHandedOver'
+    """,
+    """
+    UPDATE outbox SET body = json_replace(body, '$.reason', 'repeat_miss')
+    WHERE kind = 'alert' AND json_extract(body, '$.reason') = 'dropped'
+    """,
+    """
+    UPDATE events SET body = json_replace(body, '$.effect.reason', 'repeat_miss')
+    WHERE type = 'OrderResent' AND json_extract(body, '$.effect.reason') = 'dropped'
+    """,
+)
+
+BACK: dict[str, tuple[str, ...]] = {
+    "0002_answers": ("DROP INDEX answers_by_caller", *_without("0002_answers")),
+    "0003_receipts": ("ALTER TABLE parked_receipts DROP COLUMN number",),
+    "0004_shapes": (*_IN_OLD_WORDS, *_without("0004_shapes")),
+}
+"""By migration: the statements after which the books are as before it, and hold all that the release before could know."""

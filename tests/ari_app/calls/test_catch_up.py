@@ -13,9 +13,12 @@ from structlog.testing import capture_logs
 
 from ari_app.calls.audit import AuditReport, audit
 from ari_app.calls.catch_up import BOOKMARK, CatchUp
-from ari_app.calls.judging import InlineHindsight
+from ari_app.calls.hindsight import ChannelEvent
+from ari_app.calls.judging import InlineHindsight, Judged
+from ari_app.errors import StoreDamagedError
 from ari_app.recovery.events import CallClosed
-from ari_app.runtime.recorder import PolicyInForce, Recorder
+from ari_app.recovery.policy import Policy
+from ari_app.runtime.recorder import PolicyInForce, Recorded, Recorder, Transaction
 from ari_app.store import bookmarks
 from ari_app.store.db import Database, InlineStore, connect, prepare
 from tests.support import office
@@ -248,6 +251,57 @@ def stamped(*files: Path) -> None:
 async def test_a_damaged_line_does_not_hide_the_others(room: Room) -> None:
     room.cel.write_bytes(b"garbage\xff\n" + SIX_CALLS.read_bytes() + b'"HANGUP","x"\n')
     assert await room.catch_up.look() == 6
+
+
+async def test_a_call_that_cannot_be_recorded_is_told_and_keeps_no_other_back(room: Room) -> None:
+    room.cel.write_bytes(SIX_CALLS.read_bytes())
+    with connect(room.database).conn as db:  # a lead of another release, which this one cannot read
+        db.execute(
+            "INSERT INTO leads VALUES (1, '+13055550124', 'miami', 'idle', ?, ?, '{\"colour\": \"red\"}')",
+            [SHORTLY_AFTER.isoformat()] * 2,
+        )
+    with capture_logs() as logs:
+        assert await room.catch_up.look() == 4
+    assert [entry["event"] for entry in logs if entry["log_level"] == "error"] == ["calls_defect", *["call_defect"] * 2]
+    assert room.verdicts() == ["no_answer", "answered", "no_answer", "answered"]
+    room.again()
+    assert await room.catch_up.look() == 0, "it is not met again at the next start"
+    report = await audited(room)
+    assert len(report.findings) == 2, "the audit names them"
+
+
+async def test_a_call_that_cannot_be_judged_is_told_and_keeps_no_other_back(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judge = InlineHindsight.judge
+
+    def defective(self: InlineHindsight, events: Sequence[ChannelEvent], policy: Policy) -> Judged | None:
+        if events[0].linkedid.endswith("273.0"):
+            raise ZeroDivisionError
+        return judge(self, events, policy)
+
+    monkeypatch.setattr(InlineHindsight, "judge", defective)
+    room.cel.write_bytes(SIX_CALLS.read_bytes())
+    with capture_logs() as logs:
+        assert await room.catch_up.look() == 5
+    assert [entry["call_id"] for entry in logs if entry["event"] == "call_defect"] == ["ringback-1795489273.0"]
+
+
+@pytest.mark.parametrize("calls", [1, 6], ids=["one by one", "all together"])
+async def test_a_database_that_is_damaged_is_no_trouble_of_one_call(
+    room: Room, calls: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(job: Transaction) -> list[Recorded]:
+        tried.append(job)
+        if len(tried) == 1 and calls == 1:
+            raise ZeroDivisionError
+        raise StoreDamagedError("ringback.db", "malformed")
+
+    tried: list[Transaction] = []
+    monkeypatch.setattr(room.recorder, "transact", broken)
+    room.cel.write_bytes(SIX_CALLS.read_bytes())
+    with pytest.raises(StoreDamagedError):
+        await room.catch_up.look()
 
 
 async def test_a_ledger_that_cannot_be_read_is_tried_again(room: Room) -> None:

@@ -148,6 +148,29 @@ def test_an_event_that_nobody_would_bring_again_is_tried_until_the_store_takes_i
     play(main)
 
 
+async def test_an_event_of_a_lead_that_is_broken_is_told_and_keeps_no_other_call_back(books: Books) -> None:
+    broken = await books.miss("call-1")
+    await books.store.write(
+        lambda db: db.execute("""UPDATE leads SET body = '{"type": "Lead", "colour": "red"}'""").rowcount
+    )
+    with capture_logs() as logs:
+        assert await books.recorder.insist(missed("call-2")) is None
+        recorded = await books.recorder.insist(missed("call-3", e164("+13055550143")))
+    assert [entry["source_id"] for entry in logs if entry["event"] == "event_defect"] == ["call:call-2"]
+    assert recorded is not None
+    assert recorded.lead_id != broken.lead_id
+    assert books.recorder.healthy
+
+
+async def test_damage_is_no_trouble_of_one_event(books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
+    def damaged(*_: object) -> None:
+        raise StoreDamagedError("books.db", "malformed")
+
+    monkeypatch.setattr(journal, "append", damaged)
+    with pytest.raises(StoreDamagedError):
+        await books.recorder.insist(missed())
+
+
 # ---------------------------------------------------------------------------------------------------------- out of order
 @pytest.mark.parametrize(
     ("answered_after", "office", "texted"),

@@ -1,4 +1,6 @@
-"""Books of earlier releases, and back. ``schema_0001.sql`` is a dump of books that the first release wrote.
+"""Books of earlier releases, and back. ``schema_0001.sql`` is a dump of books that the first release wrote, and
+``shapes_0001.txt`` is what it could read: types with their fields (``?`` for one with a default, its words behind a colon), and
+words.
 
 A migration that has been released is never changed, so neither is its dump.
 """
@@ -6,24 +8,60 @@ A migration that has been released is never changed, so neither is its dump.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import json
 import sqlite3
-from datetime import timedelta
+from collections.abc import Iterator
+from dataclasses import fields
+from datetime import datetime, timedelta
+from enum import Enum
 from pathlib import Path
+from typing import Any, get_args, get_type_hints
 
 import pytest
 from sqlite_utils import Database, Migrations
 
 from ari_app.errors import StoreVersionError
-from ari_app.recovery.values import e164
+from ari_app.recovery.commands import Resend
+from ari_app.recovery.effects import Effect, LeadRecord
+from ari_app.recovery.events import (
+    CallAnswered,
+    CallbackAnswered,
+    CallbackEnded,
+    CallbackHandedOver,
+    CallbackOptedOut,
+    CallClosed,
+    CallerLeft,
+    Event,
+    Facts,
+    KeyPressed,
+)
+from ari_app.recovery.lead import Lead
+from ari_app.recovery.policy import PlanStep
+from ari_app.recovery.shapes import ADDED, added_to
+from ari_app.recovery.values import (
+    AlertReason,
+    CallbackEnd,
+    Consent,
+    Intent,
+    LeadId,
+    Line,
+    NumberKind,
+    Verdict,
+    e164,
+)
+from ari_app.runtime.asking import ask
+from ari_app.runtime.outcome import Done, Failed
 from ari_app.settings.compiling import compile_policy
 from ari_app.settings.document import Document
 from ari_app.store import backup, journal, outbox, reports, schema
 from ari_app.store.backup import open_books
 from ari_app.store.db import InlineStore, go_back, prepare, reading
 from ari_app.store.replay import rebuild
-from tests.support.books import NOON, Books, StandingClock
+from tests.support.books import CALLER, DIALLED, NOON, Books, StandingClock, missed
 
 FIRST = Path(__file__).parent / "schema_0001.sql"
+FIRST_SHAPES = Path(__file__).parent / "shapes_0001.txt"
 
 
 def of_the_first_release(path: Path) -> Path:
@@ -217,3 +255,224 @@ def test_a_way_back_that_does_not_exist_is_refused_and_nothing_is_changed(
         go_back(path, "0001_books")
     assert tables(path) == before, "not even the first step of two"
     prepare(path)
+
+
+# ------------------------------------------------------------------------------------------------- what the JSON has gained
+STORED: tuple[type, ...] = (
+    *get_args(Event),
+    *get_args(Effect),
+    *get_args(PlanStep),
+    Facts,
+    Lead,
+    LeadRecord,
+    Line,
+    Consent,
+)
+NEW_TYPES = {"CallbackOptedOut", "CallbackHandedOver"}
+NEW_WORDS = {("AlertReason", "dropped")}
+"""What ``BACK`` tells in the first release's own words."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Shapes:
+    """types: by name, the fields; those with a default; and the words that a field takes. words: by name."""
+
+    types: dict[str, tuple[set[str], set[str], dict[str, str]]]
+    words: dict[str, set[str]]
+
+    def refused(self, value: Any) -> Iterator[str]:
+        """What a release of these shapes cannot read in a stored value."""
+        if isinstance(value, list):
+            for item in value:
+                yield from self.refused(item)
+        if not isinstance(value, dict):
+            return
+        kind = value["type"]
+        if kind not in self.types:
+            yield f"the type {kind}"
+            return
+        known, optional, words = self.types[kind]
+        found = value.keys() - {"type"}
+        yield from (f"{kind}.{name}" for name in sorted(found - known))
+        yield from (f"{kind} without {name}" for name in sorted(known - optional - found))
+        for name, word in words.items():
+            said = value.get(name)
+            for one in said if isinstance(said, list) else [said]:
+                if one is not None and one not in self.words[word]:
+                    yield f"{kind}.{name} {one}"
+        for name in found:
+            yield from self.refused(value[name])
+
+
+def first_shapes() -> Shapes:
+    types, words = (part.splitlines() for part in FIRST_SHAPES.read_text(encoding="utf-8").split("\n\n"))
+    found: dict[str, tuple[set[str], set[str], dict[str, str]]] = {}
+    for line in types:
+        kind, *told = line.split()
+        names = [(name.rstrip("?"), name.endswith("?"), word) for name, _, word in (one.partition(":") for one in told)]
+        found[kind] = (
+            {name for name, _, _ in names},
+            {name for name, optional, _ in names if optional},
+            {name: word for name, _, word in names if word},
+        )
+    return Shapes(found, {line.split()[0]: set(line.split()[1:]) for line in words})
+
+
+def stored(path: Path) -> Iterator[Any]:
+    """Every value of the core in the books."""
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        for table, column in (("leads", "body"), ("events", "body"), ("events", "facts"), ("outbox", "body")):
+            for (text,) in db.execute(f"SELECT {column} FROM {table}"):
+                yield json.loads(text)
+
+
+def enums_of(hint: Any) -> Iterator[type[Enum]]:
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        yield hint
+    for part in get_args(hint):
+        yield from enums_of(part)
+
+
+def test_whatever_a_stored_value_has_gained_has_its_way_back() -> None:
+    """Whoever adds a field gives it a default and lists it in shapes.py; a new type or word needs a statement in BACK."""
+    first = first_shapes()
+    for kind in STORED:
+        name = kind.__name__
+        if name not in first.types:
+            assert name in NEW_TYPES, f"{name}: how does ringback downgrade tell it?"
+            continue
+        known, _, _ = first.types[name]
+        mine = {field.name: field for field in fields(kind)}
+        assert known <= mine.keys(), f"{name} has lost a field: old books cannot be read"
+        assert mine.keys() - known == added_to(name), f"{name}: expected its new fields in ari_app/recovery/shapes.py"
+        for field in added_to(name):
+            assert mine[field].default is not dataclasses.MISSING, f"{name}.{field}: old books do not have it"
+        for hint in get_type_hints(kind).values():
+            for enum in enums_of(hint):
+                new = {(enum.__name__, word.value) for word in enum} - {
+                    (enum.__name__, word) for word in first.words[enum.__name__]
+                }
+                assert new <= NEW_WORDS, f"{new - NEW_WORDS}: how does ringback downgrade tell it?"
+    assert set(ADDED) <= {each.name for each in schema.migrations._migrations}
+
+
+def of_a_call(kind: type[Any], call_id: str, at: datetime, caller: str = CALLER, **more: Any) -> Any:
+    """An event of a call to the main number."""
+    common = {
+        "at": at,
+        "call_id": call_id,
+        "caller": caller,
+        "kind": NumberKind.ORDINARY,
+        "dialled": DIALLED,
+        "office": "miami",
+        "entry": "_1305555010X",
+    }
+    return kind(**{**common, **more})
+
+
+async def with_all_that_is_new(books: Books) -> None:
+    """A phone that was lifted for a moment; callbacks that ended in a no, and with a person while another office had the
+    caller's lead in hand, too."""
+    clock = books.clock
+    assert isinstance(clock, StandingClock)
+    for office in ("miami", "keys"):
+        await books.record(missed(f"lifted-{office}", at=clock.now(), office=office))
+    clock.at += timedelta(seconds=5)
+    answer = of_a_call(CallAnswered, "again", clock.now(), source_id="answered:again", by="101")
+    await books.record(answer)
+    closed: dict[str, Any] = {
+        "verdict": Verdict.DROPPED,
+        "rings": 1,
+        "ring_seconds": 6.0,
+        "talk_seconds": 1.0,
+        "answered_by": "101",
+    }
+    await books.record(of_a_call(CallClosed, "again", clock.now(), source_id="call:again", **closed))
+    alerts = await books.settle("alert", Failed("550 no such user"))
+    await ask(books.recorder, clock, Resend(alerts[0].effect_id, "ana"), "r1")
+    await books.record(missed("taken", e164("+13055550193"), at=clock.now()))
+    taken = of_a_call(CallAnswered, "taken-2", clock.now(), "+13055550193", source_id="answered:taken-2", by="101")
+    await books.record(taken)
+
+    for n, number in ((1, "+13055550191"), (2, "+13055550192")):
+        clock.at += timedelta(hours=1)
+        call, at = f"called-back-{n}", clock.now()
+        await books.record(missed(call, e164(number), at=at, on_line=True))
+        await books.record(of_a_call(KeyPressed, call, at, number, source_id=f"key:{call}:1", key="1"))
+        await books.record(of_a_call(CallerLeft, call, at, number, source_id=f"left:{call}"))
+        await books.record(missed(f"{call}-elsewhere", e164(number), at=at, office="keys"))
+        (callback,) = await books.settle("callback", Done(ref=None))
+        effect, source = callback.effect_id, f"callback:{callback.effect_id}"
+        await books.record(CallbackAnswered(at=at, source_id=f"{source}:answered", effect_id=effect))
+        if n == 1:
+            await books.record(CallbackOptedOut(at=at, source_id=f"{source}:no", effect_id=effect, how="9"))
+        else:
+            await books.record(CallbackHandedOver(at=at, source_id=f"{source}:person", effect_id=effect, by="102"))
+        await books.record(
+            CallbackEnded(
+                at=at,
+                source_id=f"{source}:ended",
+                effect_id=effect,
+                end=CallbackEnd.OPTED_OUT if n == 1 else CallbackEnd.REACHED_PERSON,
+                intent=Intent.UNSTATED,
+                lines=(),
+                keys="9" if n == 1 else "",
+                seconds=20.0,
+                by=None if n == 1 else "102",
+                why=None,
+            )
+        )
+
+
+async def test_the_first_release_reads_every_word_of_books_that_were_led_back_to_it(tmp_path: Path) -> None:
+    first = first_shapes()
+    assert not any(True for value in stored(of_the_first_release(tmp_path / "first.db")) for _ in first.refused(value))
+    books = Books(tmp_path)
+    await with_all_that_is_new(books)
+    before = await books.store.read(lambda db: [(entry.seq, entry.lead_id) for entry in journal.entries(db)])
+    books.close()
+    new = {refused for value in stored(books.path) for refused in first.refused(value)}
+    fields_used = {f"{kind}.{name}" for types in ADDED.values() for kind, names in types.items() for name in names}
+    types_used = {f"the type {name}" for name in NEW_TYPES}
+    assert new - {"AlertAgent.reason dropped"} == (fields_used | types_used) - {"Facts.reached_since"}
+    assert "AlertAgent.reason dropped" in new
+
+    go_back(books.path, "0001_books")
+    assert [refused for value in stored(books.path) for refused in first.refused(value)] == []
+
+    prepare(books.path)
+    with reading(books.path) as db:
+        told = list(journal.entries(db))
+        assert [(entry.seq, entry.lead_id) for entry in told] == before
+        kinds = [type(entry.event).__name__ for entry in told]
+        assert (kinds.count("OptOutRecorded"), kinds.count("CallbackHandedOver")) == (1, 0)
+        last = reports.leads(db, limit=2, number=e164("+13055550192"))
+        assert [row.lead.reached_by for row in last] == ["102", "102"]
+        first_no = reports.leads(db, limit=2, number=e164("+13055550191"))[1].lead.lead_id
+        assert rebuild(db, first_no, lambda _: books.policy).agrees, "the no stands where it was said"
+        assert rebuild(db, last[1].lead.lead_id, lambda _: books.policy).agrees, "and so does the person"
+        kept = [order.effect for order in outbox.of_lead(db, LeadId(1)) if order.kind == "alert"]
+        assert AlertReason.REPEAT_MISS in [getattr(effect, "reason", None) for effect in kept]
+
+
+async def test_what_is_not_used_is_not_written(tmp_path: Path) -> None:
+    first = first_shapes()
+    books = Books(tmp_path)
+    await books.miss()
+    books.close()
+    assert [refused for value in stored(books.path) for refused in first.refused(value)] == []
+
+
+async def test_a_late_miss_tells_the_release_before_the_answers_nothing_of_who_was_reached(tmp_path: Path) -> None:
+    books = Books(tmp_path, clock=StandingClock(NOON + timedelta(seconds=60)))
+    await books.record(
+        of_a_call(CallAnswered, "call-2", NOON + timedelta(seconds=30), source_id="answered:2", by="101")
+    )
+    await books.record(missed("call-1", at=NOON))
+    books.close()
+    said = [value for value in stored(books.path) if value["type"] == "Facts" and "reached_since" in value]
+    assert len(said) == 1
+    go_back(books.path, "0002_answers")
+    assert [value for value in stored(books.path) if "reached_since" in value and value["type"] == "Facts"] == said
+    go_back(books.path, "0001_books")
+    assert [value for value in stored(books.path) if "reached_since" in value and value["type"] == "Facts"] == []
