@@ -255,15 +255,24 @@ class Application:
             parts.append(Component(f"gateway {state.name}", state.up, state.detail, needed=False))
         speaks = "ready" if voice.loaded() else "loading"
         parts.append(Component("voice", self._mute is None, self._mute or speaks, needed=False))
-        doubtful = sum(count for (_, status), count in self._depths.items() if status == "in_doubt")
-        mend = ": see 'ringback outbox'" if doubtful else ""
-        parts.append(Component("outbox", doubtful == 0, f"{doubtful} in doubt{mend}", needed=False))
+        parts += _outbox(self._depths)
         if self._catch_up is not None:
             trouble = self._catch_up.trouble
             parts.append(Component("event log", trouble is None, trouble or "read", needed=False))
         if self._backups is not None:
             parts.append(Component("backup", self._backups.ok, self._backups.detail, needed=False))
         return parts
+
+
+def _outbox(depths: Mapping[tuple[str, str], int]) -> list[Component]:
+    """What a person has to decide about, and leads of which nobody could be told."""
+    doubtful = sum(count for (_, status), count in depths.items() if status == "in_doubt")
+    unheard = depths.get(("alert", "failed"), 0)
+    see = ": see 'ringback outbox'"
+    return [
+        Component("outbox", doubtful == 0, f"{doubtful} in doubt{see if doubtful else ''}", needed=False),
+        Component("alerts", unheard == 0, f"{unheard} reached nobody{see if unheard else ''}", needed=False),
+    ]
 
 
 def _database(recorder: Recorder, soundness: Soundness | None) -> Component:

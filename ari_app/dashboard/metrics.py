@@ -54,7 +54,12 @@ class Metrics:
             registry=registry,
         )
         self._up = Gauge("ringback_component_up", "1 when a part does its work.", ["component"], registry=registry)
-        self._depth = Gauge("ringback_outbox_orders", "Orders not settled.", ["kind", "status"], registry=registry)
+        self._depth = Gauge(
+            "ringback_outbox_orders",
+            "Orders not settled, and alerts that reached nobody.",
+            ["kind", "status"],
+            registry=registry,
+        )
 
     def observe(self, recorded: Recorded) -> None:
         """Count one recorded event."""

@@ -85,7 +85,8 @@ class Draft:
             self.order(TakeTurn(group=group, agent=agent))
 
     def alert(self, reason: AlertReason, to: str = "agent") -> None:
-        """Tell a person: the assigned agent, or a named agent or group; if that is nobody, the lead's whole group."""
+        """Tell a person: the assigned agent, or a named agent or group; if that is nobody who has an address, the lead's whole
+        group."""
         policy = self.policy
         agents: tuple[str, ...]
         if to in policy.agents:
@@ -95,12 +96,37 @@ class Draft:
         else:
             assigned = self.lead.agent  # may have left the settings since
             agents = (assigned,) if assigned is not None and assigned in policy.agents else ()
-        if not agents and self.lead.group is not None and self.lead.group in policy.groups:
-            agents = policy.groups[self.lead.group].agents
+        group = self._group()
+        # Where nobody has an address it is ordered all the same: it fails, and health shows it.
+        agents = self._reachable(agents) or self._reachable(group) or agents or group
         if agents:
             self.order(AlertAgent(reason=reason, agents=agents, record=self.lead.record()))
         else:
             self.explain("alert", "skipped", "ESC-00", f"nobody is named to be told ({reason.value})")
+
+    def alert_again(self, failed: AlertAgent) -> None:
+        """An alert reached nobody: once more, to the rest of the group; to the same where there is no other, because it may have
+        been the mail server (ESC-02)."""
+        rest = tuple(agent for agent in self._group() if agent not in failed.agents)
+        agents = self._reachable(rest) or self._reachable(failed.agents)
+        whom = ", ".join(failed.agents)
+        if failed.again or not agents:
+            self.explain(
+                "alert", "skipped", "ESC-02", f"{whom} could not be told ({failed.reason.value}), nor anybody else"
+            )
+            return
+        self.explain("alert", "allowed", "ESC-02", f"{whom} could not be told ({failed.reason.value})")
+        self.order(AlertAgent(reason=failed.reason, agents=agents, record=self.lead.record(), again=True))
+
+    def _group(self) -> tuple[str, ...]:
+        """The agents of the lead's group."""
+        group = self.policy.groups.get(self.lead.group or "")
+        return () if group is None else group.agents
+
+    def _reachable(self, agents: tuple[str, ...]) -> tuple[str, ...]:
+        """Those whom an alert can reach: one without an address would keep it from everybody."""
+        known = self.policy.agents
+        return tuple(agent for agent in agents if agent in known and known[agent].email is not None)
 
     def push(self) -> None:
         """Push the lead as it stands now."""

@@ -100,11 +100,12 @@ class LeadRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlertAgent:
-    """Tell people of the brokerage. agents: their keys, never empty."""
+    """Tell people of the brokerage. agents: their keys, never empty. again: an earlier one reached nobody (ESC-02)."""
 
     reason: AlertReason
     agents: tuple[str, ...]
     record: LeadRecord
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from ari_app.recovery.effects import WorldEffect
+from ari_app.recovery.effects import AlertAgent, WorldEffect
 from ari_app.recovery.values import (
     E164,
     CallbackEnd,
@@ -162,7 +162,7 @@ class EffectSettled(Happening):
     """The world's answer to an effect. source_id ``effect:<id>``.
 
     outcome: ``done``, ``failed``, ``in_doubt``, ``refused`` or ``cancelled``. ref: what the target calls it.
-    rule: of the compliance gate, when refused.
+    rule: of the compliance gate, when refused. alert: what had been ordered, when it is an alert that failed.
     """
 
     effect_id: EffectId
@@ -171,6 +171,7 @@ class EffectSettled(Happening):
     ref: str | None
     why: str | None
     rule: str | None
+    alert: AlertAgent | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -393,6 +393,8 @@ def _settled(draft: Draft, event: EffectSettled) -> None:
     lead = draft.lead
     if event.rule is not None:
         draft.explain(event.kind, event.outcome, event.rule, event.why or "")
+    if event.alert is not None and lead.closed_by is None:
+        draft.alert_again(event.alert)
     if event.effect_id == lead.text_effect:
         if lead.text in (Progress.PENDING, Progress.IN_DOUBT, Progress.CANCELLED):
             draft.lead = replace(lead, text=_OUTCOMES[event.outcome])

@@ -17,6 +17,10 @@ ADDED: dict[str, dict[str, tuple[str, ...]]] = {
         "Facts": ("contacts_same",),
         "Lead": ("lifted_call", "lifted_at"),
     },
+    "0005_alerts": {
+        "AlertAgent": ("again",),
+        "EffectSettled": ("alert",),
+    },
 }
 """Fields by type, by the change of the books (the migration) that they came with or before. New ones go to the newest change
 that is not released, or to one of their own."""

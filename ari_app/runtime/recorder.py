@@ -16,6 +16,7 @@ from ari_app.clock import Clock, backoff
 from ari_app.errors import StoreError, StoreUnavailableError
 from ari_app.recovery import intake, machine
 from ari_app.recovery.effects import (
+    AlertAgent,
     ArmTimer,
     BarTexts,
     CancelPending,
@@ -369,6 +370,7 @@ def settle(db: Database, record: Record, order: Order, outcome: Outcome, at: dat
         ref=ref,
         why=why,
         rule=outcome.rule if isinstance(outcome, Refused) else None,
+        alert=order.effect if isinstance(outcome, Failed) and isinstance(order.effect, AlertAgent) else None,
     )
     recorded = [record(event, order.lead_id)]
     if isinstance(outcome, Done) and outcome.gateway is not None and isinstance(order.effect, SendText):

@@ -88,6 +88,9 @@ class _Check:
                 yield self._error(("agents", key), what, key=True)
             if key == ASSIGNED_AGENT:
                 yield self._error(("agents", key), "this name stands for the agent whom a lead was given", key=True)
+            if agent.email is None and any(key in group.agents for group in document.groups.values()):
+                what = "no email: of the leads that this agent is given, the others of the group are told"
+                yield self._warning(("agents", key), what, key=True)
         for key, group in document.groups.items():
             for index, phone in enumerate(group.phones):
                 path = ("groups", key, "phones", str(index))
@@ -97,6 +100,9 @@ class _Check:
                 yield from self._refers(path, agent_key, document.agents, "one of the agents")
             if not group.agents:
                 yield self._warning(("groups", key), "no agents: nobody can be told of its missed calls", key=True)
+            elif not any(document.agents[one].email for one in group.agents if one in document.agents):
+                what = "none of its agents has an email: nobody can be told of its missed calls"
+                yield self._warning(("groups", key), what, key=True)
 
     # -------------------------------------------------------------------------------------------------------- numbers
     def _numbers(self) -> Iterator[Problem]:

@@ -257,9 +257,19 @@ _DEPTHS = " UNION ALL ".join(
 """One index for each: together they would be a reading of all orders that ever were."""
 
 
+_UNHEARD = """
+    SELECT count(*) FROM outbox AS o INDEXED BY outbox_alerts_failed
+    WHERE status = 'failed' AND kind = 'alert' AND NOT EXISTS (
+        SELECT 1 FROM outbox AS later
+        WHERE later.lead_id = o.lead_id AND later.kind = 'alert' AND later.n > o.n AND later.status = 'done')"""
+
+
 def depths(db: Database) -> dict[tuple[str, str], int]:
-    """How many orders stand in each kind and status that is not an end, or is in doubt."""
-    return {(kind, status): count for kind, status, count in db.execute(_DEPTHS)}
+    """How many orders stand in each kind and status that is not an end, or is in doubt; and alerts that failed, where nobody has
+    been told of the lead since."""
+    found = {(kind, status): count for kind, status, count in db.execute(_DEPTHS)}
+    unheard = int(db.execute(_UNHEARD).fetchone()[0])
+    return {**found, ("alert", "failed"): unheard} if unheard else found
 
 
 def _log(db: Database, effect_id: EffectId, at: datetime, status: str, why: str | None) -> None:

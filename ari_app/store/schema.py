@@ -219,9 +219,29 @@ def _shapes(_: Database) -> None:
     """No table: leads, facts and events have gained fields, events two types and alerts a reason."""
 
 
+@migrations(name="0005_alerts")
+def _alerts(db: Database) -> None:
+    """Alerts that reached nobody are counted at all times; few of all orders are."""
+    db.executescript(
+        """
+        CREATE INDEX outbox_alerts_failed ON outbox (lead_id, n) WHERE status = 'failed' AND kind = 'alert';
+        """
+    )
+
+
 _STORED = {
     "Lead": (("leads", "body", "$", ""),),
     "Facts": (("events", "facts", "$", ""),),
+    "AlertAgent": (
+        ("outbox", "body", "$", "kind = 'alert' AND "),
+        (
+            "events",
+            "body",
+            "$.effect",
+            "type = 'OrderResent' AND json_extract(body, '$.effect.type') = 'AlertAgent' AND ",
+        ),
+    ),
+    "EffectSettled": (("events", "body", "$", "type = 'EffectSettled' AND "),),
     "CallAnswered": (("events", "body", "$", "type = 'CallAnswered' AND "),),
     "CallClosed": (("events", "body", "$", "type = 'CallClosed' AND "),),
 }
@@ -277,5 +297,6 @@ BACK: dict[str, tuple[str, ...]] = {
     "0002_answers": ("DROP INDEX answers_by_caller", *_without("0002_answers")),
     "0003_receipts": ("ALTER TABLE parked_receipts DROP COLUMN number",),
     "0004_shapes": (*_IN_OLD_WORDS, *_without("0004_shapes")),
+    "0005_alerts": ("DROP INDEX outbox_alerts_failed", *_without("0005_alerts")),
 }
 """By migration: the statements after which the books are as before it, and hold all that the release before could know."""

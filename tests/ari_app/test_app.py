@@ -293,6 +293,17 @@ async def test_tidying_forgets_what_is_old_and_counts_what_waits(tmp_path: Path)
     books.close()
 
 
+def test_alerts_that_reached_nobody_stand_in_health_beside_what_is_in_doubt() -> None:
+    def shown(depths: dict[tuple[str, str], int]) -> list[tuple[str, bool, str]]:
+        return [(part.name, part.ok, part.detail) for part in app._outbox(depths)]
+
+    assert shown({("alert", "todo"): 5}) == [("outbox", True, "0 in doubt"), ("alerts", True, "0 reached nobody")]
+    assert shown({("alert", "failed"): 2, ("text", "in_doubt"): 1}) == [
+        ("outbox", False, "1 in doubt: see 'ringback outbox'"),
+        ("alerts", False, "2 reached nobody: see 'ringback outbox'"),
+    ]
+
+
 async def test_tidying_notices_a_clock_that_went_back(tmp_path: Path) -> None:
     books = Books(tmp_path)
     await app._tidy(books.recorder, NOON)

@@ -224,11 +224,12 @@ class Books:
                 at=self.at,
                 source_id=self._source(),
                 effect_id=effect_id,
-                kind="text" if order is None or isinstance(order.effect, SendText) else "callback",
+                kind="text" if order is None else KINDS[type(order.effect)],
                 outcome=outcome,
                 ref=None,
                 why=why,
                 rule=rule,
+                alert=_failed_alert(order, outcome),
             )
         )
 
@@ -615,6 +616,11 @@ class Books:
     def change(self, lead_id: int = 1, **fields: Any) -> None:
         """Put a lead into a state that would take a long story to reach."""
         self.leads[LeadId(lead_id)] = replace(self.leads[LeadId(lead_id)], **fields)
+
+
+def _failed_alert(order: Order | None, outcome: str) -> AlertAgent | None:
+    failed = order is not None and outcome == "failed" and isinstance(order.effect, AlertAgent)
+    return order.effect if failed else None  # type: ignore[union-attr, return-value]
 
 
 def _is_text_back(effect: Effect) -> bool:

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from ari_app.recovery import machine
-from ari_app.recovery.commands import RecordOptOut
+from ari_app.recovery.commands import Close, RecordOptOut
 from ari_app.recovery.effects import (
     AlertAgent,
     CancelPending,
@@ -118,7 +118,7 @@ def test_an_agent_who_left_is_not_told_but_the_group_is() -> None:
     assert books.lead().agent == "ana"
     books.policy = without(policy(), agents="ana")
     step = books.text("I am buying")
-    assert [effect.agents for effect in step.effects if isinstance(effect, AlertAgent)] == [("ana", "bob")]
+    assert [effect.agents for effect in step.effects if isinstance(effect, AlertAgent)] == [("bob",)]
 
 
 def test_where_nobody_is_named_the_reason_is_kept() -> None:
@@ -136,6 +136,88 @@ def test_an_alert_goes_to_the_agent_whom_the_plan_names() -> None:
     run_out(books)
     told = [effect.agents for told in books.told for effect in told.step.effects if isinstance(effect, AlertAgent)]
     assert told == [("ana",), ("bob",)]
+
+
+# ---------------------------------------------------------------------------------------------------- whom an alert reaches
+NO_MAIL = {"ana": ("{name: Desk A, email: ana@harbor.example,", "{name: Desk A,"),
+           "bob": ("{name: Desk B, email: bob@harbor.example,", "{name: Desk B,"),
+           "cleo": ("{name: Floor, email: floor@harbor.example,", "{name: Floor,")}  # fmt: skip
+
+
+def without_mail(*agents: str) -> Policy:
+    return policy(*(NO_MAIL[agent] for agent in agents))
+
+
+def told(step: Step) -> list[tuple[str, ...]]:
+    return [effect.agents for effect in step.effects if isinstance(effect, AlertAgent)]
+
+
+def test_the_lead_of_an_agent_without_an_address_is_told_to_the_others() -> None:
+    books = Books(policy=without_mail("ana"))
+    books.call(CallMissed)
+    assert books.lead().agent == "ana"
+    assert told(books.text("I am buying")) == [("bob",)]
+
+
+def test_a_group_named_by_the_plan_that_has_no_address_is_told_through_the_leads_own() -> None:
+    books = Books(policy=without_mail("cleo", "bob"))
+    books.call(CallMissed)
+    run_out(books)
+    assert [agents for one in books.told for agents in told(one.step)] == [("ana",), ("ana",)]
+
+
+def test_where_nobody_has_an_address_the_alert_is_ordered_and_fails_where_it_is_seen() -> None:
+    books = Books(policy=without_mail("ana", "bob"))
+    books.call(CallMissed)
+    step = books.text("I am buying")
+    assert told(step) == [("ana",)]
+    again = books.settle(alert(books), "failed")
+    assert told(again) == []
+    assert [(decision.outcome, decision.rule) for decision in again.decisions] == [("skipped", "ESC-02")]
+
+
+def alert(books: Books) -> EffectId:
+    """The alert that was ordered last."""
+    return [effect_id for effect_id, order in books.orders.items() if isinstance(order.effect, AlertAgent)][-1]
+
+
+def test_an_alert_that_reached_nobody_goes_once_to_the_rest_of_the_group() -> None:
+    books = Books()
+    books.call(CallMissed)
+    books.text("I am buying")
+    again = books.settle(alert(books), "failed")
+    assert told(again) == [("bob",)]
+    assert reasons(again) == [AlertReason.REPLIED]
+    assert [(decision.outcome, decision.rule) for decision in again.decisions] == [("allowed", "ESC-02")]
+    books.check()
+    last = books.settle(alert(books), "failed")
+    assert told(last) == []
+    assert "bob could not be told (replied), nor anybody else" in [decision.why for decision in last.decisions]
+
+
+def test_where_there_is_no_other_the_same_is_told_again_as_the_mail_server_may_be_back() -> None:
+    books = Books()
+    books.call(CallMissed, dialled=KEYS)
+    books.text("I am buying", KEYS)
+    assert told(books.settle(alert(books), "failed")) == [("cleo",)]
+    books.policy = without(policy(), groups="floor")
+    assert told(books.settle(alert(books), "failed")) == []
+
+
+@pytest.mark.parametrize("outcome", ["done", "in_doubt"])
+def test_an_alert_that_may_have_reached_somebody_is_not_repeated(outcome: str) -> None:
+    books = Books()
+    books.call(CallMissed)
+    books.text("I am buying")
+    assert books.settle(alert(books), outcome).effects == ()
+
+
+def test_of_a_lead_that_a_person_has_closed_nobody_is_told_again() -> None:
+    books = Books()
+    books.call(CallMissed)
+    books.text("I am buying")
+    books.ask(Close(LEAD, "bob", "spoken with"))
+    assert books.settle(alert(books), "failed").effects == ()
 
 
 # -------------------------------------------------------------------------------------------------------- refusals

@@ -59,6 +59,28 @@ def test_what_did_not_happen_is_tried_again_at_the_time_that_the_adapter_names(t
     play(main)
 
 
+def test_while_the_mail_server_is_away_for_long_an_alert_outlasts_it_or_is_seen_to_have_failed(tmp_path: Path) -> None:
+    async def main() -> None:
+        away = [RetryAt(later(n), "no connection") for n in range(5)]
+        world = World(*away, Done(), *away, *away)
+        core = Core(tmp_path, text=World(), push=World(), alert=world)
+        async with core.running():
+            await core.books.miss()
+            await core.pass_time(120)
+            agents = [getattr(order.effect, "agents", None) for _, order in world.acts]
+            assert agents == [("ana",)] * 5 + [("bob",)], "given up for one, told to the rest"
+            assert await core.store.read(outbox.depths) == {}, "nobody has to look"
+            await core.books.miss("call-2", e164("+13055550143"))
+            await core.pass_time(120)
+        assert len(world.acts) == 16, "once, and no more"
+        assert await core.statuses("alert") == ["failed", "done", "failed", "failed"]
+        assert (await core.store.read(outbox.depths))[("alert", "failed")] == 2
+        told = "SELECT outcome, why FROM decisions WHERE rule = 'ESC-02' ORDER BY seq"
+        assert [outcome for outcome, _ in await core.query(told)] == ["allowed", "allowed", "skipped"]
+
+    play(main)
+
+
 def test_an_order_that_keeps_failing_is_given_up_after_its_lanes_attempts(tmp_path: Path) -> None:
     async def main() -> None:
         world = World(*[RetryAt(later(n), "503") for n in range(9)])

@@ -709,6 +709,11 @@ def test_all_mistakes_are_told_at_once_in_the_order_of_the_file(tmp_path: Path) 
             "14:3: warning: groups.front: no agents: nobody can be told of its missed calls",
         ),
         (
+            "ana: {name: Desk A, email: ana@harbor.example,",
+            "ana: {name: Desk A,",
+            "10:3: warning: agents.ana: no email: of the leads that this agent is given, the others of the group are told",
+        ),
+        (
             "port: 2775,",
             "port: 2775, sender: Harbor Pt,",
             (

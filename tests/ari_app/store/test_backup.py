@@ -47,7 +47,7 @@ def test_a_copy_holds_what_the_books_held_and_belongs_to_us_alone(books: Path, t
     taken, contents = backup.take(books, tmp_path / "copies", NOON)
     assert taken.path.name == "ringback-20261124T170000.000Z.db"
     assert taken.taken_at == NOON
-    assert contents.schema == "0004_shapes"
+    assert contents.schema == "0005_alerts"
     assert contents.rows["leads"] == 1
     assert query(taken.path, "SELECT * FROM events") == query(books, "SELECT * FROM events")
     assert stat.S_IMODE(taken.path.stat().st_mode) == 0o600

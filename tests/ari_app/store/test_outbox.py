@@ -46,6 +46,10 @@ def push(target: str = "file") -> PushLead:
     return PushLead(target=target, record=RECORD)
 
 
+def alert() -> AlertAgent:
+    return AlertAgent(reason=AlertReason.MISSED, agents=("ana",), record=RECORD)
+
+
 def add(db: Database, effect_id: str, effect: WorldEffect, lead: int | None = 1, at: datetime = NOON) -> None:
     outbox.add(db, EffectId(effect_id), None if lead is None else LeadId(lead), effect, at)
 
@@ -231,6 +235,21 @@ def test_depths_show_what_is_not_over(db: Database) -> None:
     claim(db, "text", limit=1)
     outbox.settle(db, EffectId("1.0"), "done", NOON, None, None)
     assert outbox.depths(db) == {("text", "todo"): 1, ("text", "doing"): 1, ("push", "todo"): 1}
+
+
+def test_depths_show_alerts_that_reached_nobody_until_somebody_has_been_told(db: Database) -> None:
+    for n, lead in enumerate((1, 2, 2)):
+        add(db, f"{n}.0", alert(), lead=lead)
+        claim(db, "alert")
+        outbox.settle(db, EffectId(f"{n}.0"), "failed", NOON, None, "550 no such user")
+    assert outbox.depths(db) == {("alert", "failed"): 3}
+    add(db, "3.0", alert(), lead=2)
+    assert outbox.depths(db) == {("alert", "failed"): 3, ("alert", "todo"): 1}
+    claim(db, "alert")
+    outbox.settle(db, EffectId("3.0"), "done", NOON, None, None)
+    assert outbox.depths(db) == {("alert", "failed"): 1}
+    outbox.end(db, EffectId("0.0"), NOON, "dropped by ana")
+    assert outbox.depths(db) == {}
 
 
 def test_an_order_that_cannot_be_read_fails_and_holds_up_nothing(db: Database) -> None:

@@ -371,8 +371,8 @@ def of_a_call(kind: type[Any], call_id: str, at: datetime, caller: str = CALLER,
 
 
 async def with_all_that_is_new(books: Books) -> None:
-    """A phone that was lifted for a moment; callbacks that ended in a no, and with a person while another office had the
-    caller's lead in hand, too."""
+    """A phone that was lifted for a moment; alerts of it that reached nobody; callbacks that ended in a no, and with a
+    person while another office had the caller's lead in hand, too."""
     clock = books.clock
     assert isinstance(clock, StandingClock)
     for office in ("miami", "keys"):
@@ -388,8 +388,9 @@ async def with_all_that_is_new(books: Books) -> None:
         "answered_by": "101",
     }
     await books.record(of_a_call(CallClosed, "again", clock.now(), source_id="call:again", **closed))
-    alerts = await books.settle("alert", Failed("550 no such user"))
-    await ask(books.recorder, clock, Resend(alerts[0].effect_id, "ana"), "r1")
+    await books.settle("alert", Failed("550 no such user"))
+    second = await books.settle("alert", Failed("550 no such user"))
+    await ask(books.recorder, clock, Resend(second[0].effect_id, "ana"), "r1")
     await books.record(missed("taken", e164("+13055550193"), at=clock.now()))
     taken = of_a_call(CallAnswered, "taken-2", clock.now(), "+13055550193", source_id="answered:taken-2", by="101")
     await books.record(taken)
