@@ -38,8 +38,9 @@ def resent(draft: Draft, event: OrderResent) -> None:
 def _text_again(draft: Draft, effect_id: EffectId, effect: SendText) -> SendText | None:
     if effect_id != draft.lead.text_effect:
         return None  # another text has taken its place
-    # What bars a second text is this text itself, as long as it is in doubt. The key in the books sees to every other.
-    own = draft.lead.text is Progress.IN_DOUBT
+    # What bars a second text may be this text itself, as long as it is in doubt: the new one takes over its right. Old entries do
+    # not name who has the right, and were decided as if it was this one.
+    own = draft.lead.text is Progress.IN_DOUBT and draft.facts.text_window_holder in (None, effect_id)
     facts = replace(draft.facts, text_window_until=None) if own else draft.facts
     ruling = gate.may_text_back(facts, draft.policy, draft.at)
     draft.explain_ruling("text", ruling)

@@ -315,7 +315,8 @@ class Facts:
     """What was looked up when an event was recorded, about the person's number and the office.
 
     kind: of the person's number. blocked: by the block list or marked in the people list.
-    text_window_until: end of the time in which no further text-back may go, None when there is none.
+    text_window_until: end of the time in which no further text-back may go, None when there is none. text_window_holder: the
+    order that bars them, or another reason; None in old entries.
     callbacks, replies: to this number in the last 24 h. contacts_same: callbacks and text-backs to it in that time, of all
     offices. contacts_alike, contacts: texts, replies and callbacks that were
     ordered in the last hour, to numbers with the same first digits and to all. contact_opens: end of the quiet hours; None
@@ -333,6 +334,7 @@ class Facts:
     text: Consent = Consent()
     call: Consent = Consent()
     text_window_until: datetime | None = None
+    text_window_holder: str | None = None
     callbacks: int = 0
     replies: int = 0
     contacts_same: int = 0

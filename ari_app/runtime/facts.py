@@ -49,13 +49,15 @@ def look_up(
     said = {} if number is None else people.consents(db, number)
     callbacks, replies, texts = (0, 0, 0) if number is None else outbox.contacts_since(db, number, at - DAY)
     alike, contacts = (0, 0) if number is None else pace.counts(db, policy.limits.alike(number), at)
+    window = None if number is None or office is None else people.text_window(db, number, office)
     opens, never = _quiet(policy, number, at)
     return Facts(
         kind=kind,
         blocked=number is not None and (policy.is_blocked(number) or (known is not None and known.blocked)),
         text=said.get(Channel.TEXT, Consent()),
         call=said.get(Channel.CALL, Consent()),
-        text_window_until=None if number is None or office is None else people.text_window(db, number, office),
+        text_window_until=None if window is None else window.until,
+        text_window_holder=None if window is None else window.holder,
         callbacks=callbacks,
         replies=replies,
         contacts_same=callbacks + texts,

@@ -170,7 +170,7 @@ class Recorder:
             def record(event: Event, lead_id: LeadId | None) -> Recorded | None:
                 recorded = self._record(db, event, lead_id, versions)
                 if recorded is not None:
-                    others = _elsewhere(db, event, recorded.lead_id)
+                    others = [*_refused_by_key(db, recorded), *_elsewhere(db, event, recorded.lead_id)]
                     elsewhere.extend(self._record(db, *other, versions) for other in others)
                 return recorded
 
@@ -297,6 +297,29 @@ class Recorder:
             outbox.settle(db, effect_id, "refused", at, None, why)
             log.error("text_refused_by_key", outbox_id=effect_id)
             yield Decision(action="text", outcome="refused", rule="FRQ-01", why=why)
+
+
+def _refused_by_key(db: Database, recorded: Recorded) -> Iterator[tuple[Event, LeadId | None]]:
+    """How a text ended that was refused as it was ordered: its lead would wait for it for ever."""
+    if not any(one.action == "text" and one.outcome == "refused" for one in recorded.step.decisions):
+        return
+    worldly = [effect for effect in recorded.step.effects if isinstance(effect, WorldEffect)]
+    for n, effect in enumerate(worldly):
+        order = outbox.order(db, EffectId(f"{recorded.seq}.{n}")) if isinstance(effect, SendText) else None
+        if order is not None and order.status == "refused":
+            yield (
+                EffectSettled(
+                    at=recorded.event.at,
+                    source_id=f"effect:{order.effect_id}",
+                    effect_id=order.effect_id,
+                    kind=order.kind,
+                    outcome=order.status,
+                    ref=None,
+                    why=order.last_error,
+                    rule=None,  # the decision stands with the order
+                ),
+                recorded.lead_id,
+            )
 
 
 def _approached(effects: tuple[Effect, ...]) -> Iterator[E164]:

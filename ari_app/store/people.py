@@ -22,6 +22,15 @@ class Person:
     blocked: bool
 
 
+@dataclass(frozen=True, slots=True)
+class TextWindow:
+    """The time in which no further text-back may go to a caller and office. holder: the order that has gone or is to go, or why
+    it was barred."""
+
+    until: datetime
+    holder: str
+
+
 def consent(db: Database, number: E164, channel: Channel) -> Consent:
     """What the person has said about the channel."""
     row = db.execute(
@@ -81,10 +90,11 @@ def bar_texts(db: Database, number: E164, office: str, until: datetime, why: str
     )
 
 
-def text_window(db: Database, number: E164, office: str) -> datetime | None:
-    """Until when no further text-back may go."""
-    row = db.execute("SELECT until FROM text_windows WHERE number = ? AND office = ?", [number, office]).fetchone()
-    return None if row is None else instant(row[0])
+def text_window(db: Database, number: E164, office: str) -> TextWindow | None:
+    """The time in which no further text-back may go."""
+    query = "SELECT until, outbox_id FROM text_windows WHERE number = ? AND office = ?"
+    row = db.execute(query, [number, office]).fetchone()
+    return None if row is None else TextWindow(instant(row[0]), str(row[1]))
 
 
 def last_turn(db: Database, group: str) -> str | None:

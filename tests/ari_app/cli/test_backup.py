@@ -162,7 +162,7 @@ def test_a_no_that_the_damaged_file_still_tells_is_kept(told: Ringback, tmp_path
     with contextlib.closing(connect(path)) as db:
         window = people.text_window(db, OTHER, "miami")
     assert window is not None
-    assert window > datetime.now(UTC) + timedelta(hours=23)  # noqa: TID251
+    assert window.until > datetime.now(UTC) + timedelta(hours=23)  # noqa: TID251
 
 
 def test_where_no_no_can_be_read_those_who_may_have_said_one_are_left_alone(
@@ -178,7 +178,7 @@ def test_where_no_no_can_be_read_those_who_may_have_said_one_are_left_alone(
     with contextlib.closing(connect(path)) as db:
         window = people.text_window(db, CALLER, "miami")
     assert window is not None
-    assert window > datetime.now(UTC) + timedelta(days=29)  # noqa: TID251
+    assert window.until > datetime.now(UTC) + timedelta(days=29)  # noqa: TID251
 
 
 def test_calls_of_the_lost_time_are_left_to_persons_and_later_ones_are_not(

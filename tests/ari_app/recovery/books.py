@@ -403,6 +403,7 @@ class Books:
             text=self.consent.get(Channel.TEXT, Consent()),
             call=self.consent.get(Channel.CALL, Consent()),
             text_window_until=None if window is None else window[0],
+            text_window_holder=None if window is None else window[1],
             callbacks=sum(isinstance(order.effect, PlaceCallback) for order in recent),
             replies=sum(text.purpose is not TextPurpose.TEXT_BACK for text in texts),
             contact_opens=None if opens == self.at else opens,
@@ -476,7 +477,7 @@ class Books:
                     if frees_window:
                         self._close_window(effect_id)
                 case BarTexts(office=office_key, until=until):
-                    self.windows[office_key] = (until, EffectId("barred"))
+                    self.bar(office_key, until)
                 case _:
                     self._order(effect, EffectId(f"{seq}.{worldly}"), lead_id)
                     worldly += 1
@@ -497,6 +498,11 @@ class Books:
             if any(isinstance(order.effect, of_kind[kind]) for kind in kinds):
                 order.status = "cancelled"
                 self._close_window(effect_id)
+
+    def bar(self, office_key: str, until: datetime) -> None:
+        """No text-back before then; a window that lasts longer stays."""
+        if office_key not in self.windows or self.windows[office_key][0] < until:
+            self.windows[office_key] = (until, EffectId("barred"))
 
     def _close_window(self, effect_id: EffectId) -> None:
         for key, (_, holder) in list(self.windows.items()):

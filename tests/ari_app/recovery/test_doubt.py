@@ -6,9 +6,19 @@ from datetime import timedelta
 
 import pytest
 
+from ari_app.recovery import machine
 from ari_app.recovery.commands import Close, Command, Declined, Drop, Resend
-from ari_app.recovery.effects import AlertAgent, BarTexts, PlaceCallback, PushLead, SendEmail, SendText, TextPurpose
-from ari_app.recovery.events import CallAnswered, CallerLeft, CallMissed, PromptPlayed
+from ari_app.recovery.effects import (
+    AlertAgent,
+    BarTexts,
+    EndOrder,
+    PlaceCallback,
+    PushLead,
+    SendEmail,
+    SendText,
+    TextPurpose,
+)
+from ari_app.recovery.events import CallAnswered, CallerLeft, CallMissed, Facts, OrderResent, PromptPlayed
 from ari_app.recovery.machine import Step
 from ari_app.recovery.values import AlertReason, EffectId, LeadId, NumberKind, Progress, Stage
 from tests.ari_app.recovery.books import START, Books
@@ -109,6 +119,27 @@ def test_a_decision_about_a_text_that_another_has_replaced_meanwhile_changes_not
     books.change(text_effect=EffectId("8.0"))
     before = books.lead()
     assert books.resend(order(books, SendText)) == Step(before)
+
+
+def test_a_text_in_doubt_is_not_sent_again_where_more_than_itself_bars_it() -> None:
+    books = texted()
+    text = order(books, SendText)
+    books.bar("miami", books.at + timedelta(days=30))
+    before = books.lead()
+    step = asked(books, Resend(text, "ana"))
+    assert [(decision.outcome, decision.rule) for decision in step.decisions] == [("refused", "FRQ-01")]
+    assert step.effects == ()
+    assert books.lead() == before
+    assert books.orders[text].status == "in_doubt"
+
+
+def test_an_entry_of_before_the_holder_was_noted_decides_as_it_was_decided_then() -> None:
+    books = texted()
+    text = books.orders[order(books, SendText)].effect
+    facts = Facts(text_window_until=books.at + timedelta(days=1), gateway="sms")
+    event = OrderResent(at=books.at, source_id="r1", effect_id=order(books, SendText), effect=text, by="ana")
+    step = machine.step(books.lead(), event, facts, books.policy, 9)
+    assert [type(effect) for effect in step.effects] == [EndOrder, SendText]
 
 
 def test_a_failed_text_is_sent_again_and_may_be_in_doubt_again() -> None:

@@ -15,9 +15,10 @@ from structlog.testing import capture_logs
 from ari_app.errors import StoreDamagedError, StoreUnavailableError
 from ari_app.recovery.commands import Declined, Resend
 from ari_app.recovery.effects import SendText
-from ari_app.recovery.events import CallAnswered, LeadAcknowledged, OptOutRecorded
-from ari_app.recovery.values import Channel, ConsentState, EffectId, LeadId, NumberKind, Stage, e164
-from ari_app.runtime.asking import ask
+from ari_app.recovery.events import CallAnswered, EffectSettled, LeadAcknowledged, OptOutRecorded
+from ari_app.recovery.lead import Lead
+from ari_app.recovery.values import Channel, ConsentState, EffectId, LeadId, NumberKind, Progress, Stage, e164
+from ari_app.runtime.asking import ask, refusal
 from ari_app.runtime.outcome import Done, Failed, InDoubt, RetryAt
 from ari_app.runtime.recorder import Record, Recorded
 from ari_app.store import journal, people, replay
@@ -415,6 +416,32 @@ async def test_the_unique_key_refuses_a_text_that_the_core_would_have_sent(
     assert "another text-back to this caller" in (order.last_error or "")
     assert ("text", "refused", "FRQ-01") in [(one.action, one.outcome, one.rule) for one in recorded.step.decisions]
     assert "text_refused_by_key" in [entry["event"] for entry in logs]
+    lead = await books.lead(1)
+    assert isinstance(lead, Lead)
+    assert lead.text is Progress.REFUSED, "nothing is on its way"
+    assert lead.stage is Stage.WAITING, "the plan goes on"
+    last = (await books.store.read(lambda db: list(journal.entries(db))))[-1].event
+    assert isinstance(last, EffectSettled)
+    assert (last.effect_id, last.outcome) == ("1.0", "refused")
+    assert await books.store.read(lambda db: replay.rebuild(db, LeadId(1), lambda _: books.policy).agrees)
+
+
+async def test_a_text_in_doubt_that_a_restore_has_barred_stays_in_doubt_when_a_person_sends_it_again(
+    books: Books,
+) -> None:
+    await books.miss(plan="brief")
+    await books.settle("text", InDoubt("no answer"))
+    before = await books.lead(1)
+    until = NOON + timedelta(days=30)
+    await books.store.write(lambda db: people.bar_texts(db, CALLER, "miami", until, "restored"))
+    done = await ask(books.recorder, books.clock, Resend(EffectId("1.0"), "ana"), "r1")
+    assert isinstance(done, Recorded)
+    assert "a text has gone to this caller" in (refusal(done) or "")
+    assert (await books.order("1.0")).status == "in_doubt"
+    lead = await books.lead(1)
+    assert lead == before
+    assert isinstance(lead, Lead)
+    assert not lead.in_hand
 
 
 def test_two_recorders_of_two_processes_text_one_caller_once(tmp_path: Path) -> None:

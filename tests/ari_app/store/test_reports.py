@@ -186,6 +186,7 @@ async def test_no_question_about_one_person_lead_or_moment_reads_a_whole_table(m
             list(journal.entries(db, lead))
             outbox.claim(db, "text", NOON, NOON, 10)
             outbox.next_todo(db, "text")
+            outbox.depths(db)
             outbox.in_doubt(db)
             outbox.unfinished(db)
             outbox.of_lead(db, lead)

@@ -14,7 +14,7 @@ from ari_app.recovery.effects import SendText, TextPurpose
 from ari_app.recovery.values import E164, Channel, ConsentState, EffectId, LeadId, e164
 from ari_app.store import bookmarks, outbox, people, receipts, text_parts, timers
 from ari_app.store.db import connect, prepare, reading
-from ari_app.store.people import Person
+from ari_app.store.people import Person, TextWindow
 from tests.support.books import CALLER, NOON
 from tests.support.programs import beside
 
@@ -214,10 +214,12 @@ def test_one_text_window_for_a_caller_and_an_office(db: Database) -> None:
     assert not people.open_text_window(db, CALLER, "miami", until, EffectId("2.0"), NOON + SECOND)
     assert people.open_text_window(db, CALLER, "keys", until, EffectId("3.0"), NOON)
     assert people.open_text_window(db, OTHER, "miami", until, EffectId("4.0"), NOON)
-    assert people.text_window(db, CALLER, "miami") == until
+    assert people.text_window(db, CALLER, "miami") == TextWindow(until, "1.0")
     assert people.open_text_window(db, CALLER, "miami", until + SECOND, EffectId("5.0"), until), "it is over"
     people.close_text_window(db, EffectId("1.0"))
-    assert people.text_window(db, CALLER, "miami") == until + SECOND, "1.0 has lost its claim already"
+    assert people.text_window(db, CALLER, "miami") == TextWindow(until + SECOND, "5.0"), (
+        "1.0 has lost its claim already"
+    )
     people.close_text_window(db, EffectId("5.0"))
     assert people.text_window(db, CALLER, "miami") is None
 
