@@ -204,7 +204,8 @@ def _story(
     if not complete:
         lines.append(
             "whether others said no since is unknown: "
-            f"{done.barred} caller(s) who were texted in the month before get no text for 30 days, a person is told instead"
+            f"{done.barred} caller(s) who were texted in the month before get no text for 30 days, nor do callers of the lost "
+            "time: a person is told instead"
         )
     lines.append("now start Ringback")
     return lines

@@ -1,7 +1,8 @@
 """When nobody knows what has happened: orders that a person decides about, and calls and plans whose books are lost.
 
 Whatever may have reached a caller is not repeated by itself. A person may repeat it, as a new order that takes over the right
-to the one text-back; a caller of lost time is left to a person, and gets no text until the last one that may have gone is old.
+to the one text-back; a caller of lost time is left to a person, and gets no text until the last one that may have gone is old,
+or, where the no's of that time are lost, too, until a no would be of long ago.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from ari_app.recovery.copying import replace
 from ari_app.recovery.draft import Draft
 from ari_app.recovery.effects import BarTexts, EndOrder, SendEmail, SendText, WorldEffect
 from ari_app.recovery.events import CallMissed, OrderDropped, OrderResent
+from ari_app.recovery.intake import LEAD_LASTS
 from ari_app.recovery.values import AlertReason, EffectId, Progress, Stage
 
 
@@ -95,12 +97,23 @@ def of_lost_time(draft: Draft, event: CallMissed, lost_until: datetime) -> None:
     draft.explain(
         "plan", "skipped", "DBT-02", "the books of that time are lost: a person finds out what the caller got"
     )
-    assert lead.number is not None, "who withholds it is no lead"
-    until = lost_until + timedelta(seconds=draft.policy.text_rules.window_seconds)
-    draft.order(BarTexts(number=lead.number, office=lead.office, until=until))
+    bar_texts(draft, lost_until)
     draft.assign()
     draft.alert(AlertReason.BOOKS_LOST)
     draft.push()
+
+
+def bar_texts(draft: Draft, lost_until: datetime) -> None:
+    """The text of lost time that the caller may have got bars the next. Where nobody knows who said no in that time, the caller
+    may have: that counts at every office, for as long as a lead lasts."""
+    lead = draft.lead
+    assert lead.number is not None, "who withholds it is no lead"
+    if draft.facts.noes_lost:
+        offices, lasts = [*dict.fromkeys((lead.office, *draft.policy.offices))], LEAD_LASTS
+    else:
+        offices, lasts = [lead.office], timedelta(seconds=draft.policy.text_rules.window_seconds)
+    for office in offices:
+        draft.order(BarTexts(number=lead.number, office=office, until=lost_until + lasts))
 
 
 def restored(draft: Draft) -> None:

@@ -326,6 +326,7 @@ class Facts:
     gateway: for texts to the number, None without a route. may_call_back: callbacks may go there.
     books_lost_until: the call is of a time whose books are lost, or was made before that time's calls were judged anew:
     nobody knows what the caller got or said; a text may have gone as late as then. None: the books are whole.
+    noes_lost: nor has it been found out otherwise who said no in that time.
     reached_since: the phone at which the caller reached a person after the miss, which was recorded later.
     """
 
@@ -348,4 +349,5 @@ class Facts:
     gateway: str | None = None
     may_call_back: bool = False
     books_lost_until: datetime | None = None
+    noes_lost: bool = False
     reached_since: str | None = None

@@ -158,6 +158,8 @@ def _missed(draft: Draft, event: CallMissed) -> None:
     draft.lead = lead = replace(lead, misses=lead.misses + 1, name=lead.name or draft.facts.name or event.caller_name)
     if reached := event.reached_since or draft.facts.reached_since:
         draft.explain("plan", "skipped", "AGE-03", "the caller has reached a person since")
+        if draft.facts.noes_lost and draft.facts.books_lost_until is not None:
+            doubt.bar_texts(draft, draft.facts.books_lost_until)
         _reached(draft, reached)
         return
     if draft.facts.books_lost_until is not None:

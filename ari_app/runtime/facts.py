@@ -49,6 +49,7 @@ def look_up(
     said = {} if number is None else people.consents(db, number)
     callbacks, replies, texts = (0, 0, 0) if number is None else outbox.contacts_since(db, number, at - DAY)
     alike, contacts = (0, 0) if number is None else pace.counts(db, policy.limits.alike(number), at)
+    lost = None if missed is None else lost_time.covers(db, missed[0])
     window = None if number is None or office is None else people.text_window(db, number, office)
     opens, never = _quiet(policy, number, at)
     return Facts(
@@ -70,7 +71,8 @@ def look_up(
         email=None if known is None else known.email,
         gateway=None if number is None else policy.text_route(number),
         may_call_back=number is not None and policy.may_call_back(number),
-        books_lost_until=None if missed is None else lost_time.covers(db, missed[0]),
+        books_lost_until=None if lost is None else lost.until,
+        noes_lost=lost is not None and not lost.noes_known,
         # Later than now is only what a clock wrote that was put back since.
         reached_since=None if missed is None or number is None else journal.answered_between(db, number, *missed),
     )

@@ -2,12 +2,15 @@
 
 Texts and callbacks that stood in the outbox may have gone out: they are in doubt. Plans that were open end with an alert. Who
 said no since is kept, as far as the damaged file still tells. Calls of the lost time, once Asterisk's ledger has told of them,
-are left to persons. No number that the lost books may have given to an event or a lead is given again.
+are left to persons; where it cannot be told who said no, they are not texted for a month, and nor is whoever was texted in
+the month before. No number that the lost books may have given to an event or a lead is given again.
 """
 
 from __future__ import annotations
 
 import asyncio
+import itertools
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -32,7 +35,7 @@ _AT_RISK = ("text", "callback")
 @dataclass(frozen=True, slots=True)
 class Restored:
     """doubtful: orders that may have been carried out. interrupted: leads whose plan was open. said_no: kept from the damaged
-    file. barred: callers who get no text for a while, because they may have said no since.
+    file. barred: persons who get no text for a while, because they may have said no since.
     """
 
     doubtful: int
@@ -72,11 +75,12 @@ def _job(
     recorder: Recorder,
     has_ledger: bool,
 ) -> list[Recorded | None]:
-    window = timedelta(seconds=recorder.policy.text_rules.window_seconds)
+    policy = recorder.policy
+    window = timedelta(seconds=policy.text_rules.window_seconds)
     doubtful = outbox.doubt_unbegun(db, _AT_RISK, at, WHY)
     until = at if has_ledger else at + window
-    lost_time.put(db, LostTime(taken_at, until, unjudged=has_ledger))
-    barred = _bar(db, taken_at, at, found)
+    lost_time.put(db, LostTime(taken_at, until, unjudged=has_ledger, noes_known=found.complete))
+    barred = _bar(db, taken_at, at, found, policy.offices)
 
     first = BooksRestored(at=at, source_id=f"restored:{at.isoformat()}", taken_at=taken_at)
     recorded = [record(first, None)]
@@ -101,16 +105,21 @@ def _job(
     return recorded
 
 
-def _bar(db: Database, taken_at: datetime, at: datetime, found: Salvage) -> int:
-    """Windows of texts that went out since; and, unless every no since is known, of all who may have said one."""
+def _bar(db: Database, taken_at: datetime, at: datetime, found: Salvage, offices: Iterable[str]) -> int:
+    """Windows of texts that went out since; and, unless every no since is known, of all who may have said one. A no counts at
+    every office. How many persons these are."""
     for number, office, until in found.barred:
         people.bar_texts(db, number, office, until, "restored")
     if found.complete:
         return 0
-    texted = outbox.texted_since(db, taken_at - LEAD_LASTS)
-    for number, office in texted:
+    texted = [
+        *outbox.texted_since(db, taken_at - LEAD_LASTS),
+        *((number, office) for number, office, _ in found.barred),
+    ]
+    numbers = dict.fromkeys(number for number, _ in texted)
+    for number, office in (*texted, *itertools.product(numbers, offices)):
         people.bar_texts(db, number, office, at + LEAD_LASTS, "restored")
-    return len(texted)
+    return len(numbers)
 
 
 def _leap(known: int, last: int | None, at_most: int) -> int:

@@ -16,6 +16,7 @@ from sqlite_utils import Database
 
 from ari_app.errors import StoreError
 from ari_app.recovery.values import E164, e164
+from ari_app.store import lost_time
 from ari_app.store.db import connect
 from ari_app.store.rows import instant, stamp
 
@@ -44,7 +45,7 @@ def salvage(path: Path, since: datetime) -> Salvage:
             return Salvage(
                 said_no=refused,
                 barred=_barred(db, since),
-                complete=complete,
+                complete=complete and _knew_them(db, since),
                 last_seq=_number(db, "SELECT max(seq) FROM events"),
                 last_lead=_number(db, "SELECT max(id) FROM leads"),
             )
@@ -58,6 +59,14 @@ def _refused(db: Database, since: datetime) -> tuple[tuple[E164, ...], bool]:
     log, log_whole = _rows(db, "SELECT number, state, at FROM consent_log WHERE at > ?", since)
     found = [_e164(number) for number, state, _ in (*now, *log) if state == "opted_out"]
     return tuple(dict.fromkeys(number for number in found if number is not None)), whole or log_whole
+
+
+def _knew_them(db: Database, since: datetime) -> bool:
+    """Whether these books were not restored themselves, since then, without all the noes of the time that they had lost."""
+    with contextlib.suppress(sqlite3.Error, ValueError):
+        lost = lost_time.get(db)
+        return lost is None or lost.noes_known or lost.until <= since
+    return False
 
 
 def _barred(db: Database, since: datetime) -> tuple[tuple[E164, str, datetime], ...]:

@@ -176,9 +176,30 @@ def test_where_no_no_can_be_read_those_who_may_have_said_one_are_left_alone(
     lines = told.told("restore")
     assert any("caller(s) who were texted in the month before get no text for 30 days" in line for line in lines)
     with contextlib.closing(connect(path)) as db:
-        window = people.text_window(db, CALLER, "miami")
-    assert window is not None
-    assert window.until > datetime.now(UTC) + timedelta(days=29)  # noqa: TID251
+        windows = [people.text_window(db, CALLER, office) for office in ("miami", "keys")]
+        lost_time.judged(db)  # as the catch-up does when it has read the ledger
+        lost = lost_time.get(db)
+    assert all(window and window.until > datetime.now(UTC) + timedelta(days=29) for window in windows)  # noqa: TID251
+    assert lost is not None
+    assert not lost.noes_known
+    of_lost_time, another = e164("+13055550190"), e164("+13055550191")
+    decided: list[tuple[str, ...]] = []
+
+    async def story(books: Books) -> None:
+        at = books.clock.now()
+        late = missed("lost", of_lost_time, at=at, occurred_at=lost.since, verdict=Verdict.NO_ANSWER)
+        await books.record(late)
+        for number in (of_lost_time, CALLER, another):
+            for office in ("miami", "keys"):
+                event = missed(f"{number}-{office}", number, at=at + timedelta(days=2), office=office)
+                recorded = await books.record(event)
+                decided.append(tuple(decision.rule for decision in recorded.step.decisions))
+
+    tell(tmp_path, story, AWAKE)
+    assert decided[:4] == [("FRQ-03",)] * 4, "no office texts them"
+    assert all("CNS-01" in rules for rules in decided[4:]), "but it does text whoever called for the first time"
+    texted_now = query(path, "SELECT DISTINCT number FROM outbox WHERE kind = 'text' AND status = 'todo'")
+    assert texted_now == [(another,)]
 
 
 def test_calls_of_the_lost_time_are_left_to_persons_and_later_ones_are_not(

@@ -127,6 +127,7 @@ class Books:
     kind: NumberKind = NumberKind.ORDINARY
     name: str | None = None
     books_lost_until: datetime | None = None
+    noes_lost: bool = False
     email: str | None = None
     gateway: str | None = "sms"
     number: E164 = CALLER
@@ -413,6 +414,7 @@ class Books:
             gateway=self.gateway,
             may_call_back=True,
             books_lost_until=self.books_lost_until,
+            noes_lost=self.noes_lost and self.books_lost_until is not None,
         )
 
     def _lead_of(self, event: Event) -> Lead | None:

@@ -21,7 +21,7 @@ from ari_app.recovery.effects import (
 from ari_app.recovery.events import CallAnswered, CallerLeft, CallMissed, Facts, OrderResent, PromptPlayed
 from ari_app.recovery.machine import Step
 from ari_app.recovery.values import AlertReason, EffectId, LeadId, NumberKind, Progress, Stage
-from tests.ari_app.recovery.books import START, Books
+from tests.ari_app.recovery.books import KEYS, MAIN, START, Books
 
 
 def order(books: Books, kind: type) -> EffectId:
@@ -262,6 +262,28 @@ def test_the_text_of_a_call_of_lost_time_bars_the_next_until_it_would_be_old() -
     assert barred.until == until + timedelta(seconds=books.policy.text_rules.window_seconds)
     assert books.lead().missed_at == START - timedelta(hours=1)
     assert [effect.reason for effect in step.effects if isinstance(effect, AlertAgent)] == [AlertReason.BOOKS_LOST]
+
+
+def test_who_may_have_said_no_in_lost_time_is_not_texted_by_any_office_for_a_month() -> None:
+    until = START + timedelta(hours=3)
+    books = Books(books_lost_until=until, noes_lost=True)
+    step = books.call(CallMissed, occurred_at=START - timedelta(hours=1))
+    barred = {effect.office: effect.until for effect in step.effects if isinstance(effect, BarTexts)}
+    assert barred == dict.fromkeys(("miami", "keys"), until + timedelta(days=30))
+    books.books_lost_until = None
+    books.at += timedelta(days=2)
+    for dialled in (MAIN, KEYS):
+        step = books.call(CallMissed, dialled=dialled)
+        assert [effect.reason for effect in step.effects if isinstance(effect, AlertAgent)] == [AlertReason.REPEAT_MISS]
+        assert not any(isinstance(effect, SendText) for effect in step.effects)
+        books.check()
+
+
+def test_who_reached_a_person_in_lost_time_may_have_said_no_as_well() -> None:
+    books = Books(books_lost_until=START + timedelta(hours=1), noes_lost=True)
+    step = books.call(CallMissed, occurred_at=START, reached_since="101")
+    assert [decision.rule for decision in step.decisions] == ["AGE-03"]
+    assert {effect.office for effect in step.effects if isinstance(effect, BarTexts)} == {"miami", "keys"}
 
 
 def test_a_call_of_lost_time_leaves_an_open_plan_as_it_is() -> None:

@@ -149,9 +149,10 @@ class Story(RuleBasedStateMachine):
             for lead_id in self.books.leads:
                 self.books.restored(lead_id)
 
-    @rule(hours=st.sampled_from([0, 1]))
-    def lose_books(self, hours: int) -> None:
+    @rule(hours=st.sampled_from([0, 1]), noes=st.booleans())
+    def lose_books(self, hours: int, noes: bool) -> None:
         self.books.books_lost_until = self.books.at + timedelta(hours=hours) if hours else None
+        self.books.noes_lost = noes
 
     @rule(by=st.sampled_from(["ana", "nobody"]))
     def note_a_refusal(self, by: str) -> None:

@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 
 from ari_app.recovery.values import e164
+from ari_app.store import lost_time
+from ari_app.store.db import connect
+from ari_app.store.lost_time import LostTime
 from ari_app.store.salvage import Salvage, salvage
 from tests.support.books import CALLER, NOON, Books, texted
 
@@ -73,6 +76,31 @@ def test_without_both_nothing_is_known_and_it_says_so(books: Path) -> None:
     found = salvage(books, YESTERDAY)
     assert (found.said_no, found.complete) == ((), False)
     assert found.last_lead == 2, "damage is seldom everywhere"
+
+
+def lose_time(path: Path, ago: timedelta, *, noes_known: bool) -> None:
+    """The books were restored themselves; the time that they had lost ended so long ago."""
+    with contextlib.closing(connect(path)) as db:
+        until = NOON - ago
+        lost_time.put(db, LostTime(until - timedelta(hours=1), until, unjudged=False, noes_known=noes_known))
+
+
+def test_books_that_were_restored_without_all_noes_do_not_tell_all(books: Path) -> None:
+    lose_time(books, timedelta(days=2), noes_known=False)
+    assert salvage(books, YESTERDAY).complete, "the backup was taken after that"
+    lose_time(books, timedelta(hours=2), noes_known=True)
+    assert salvage(books, YESTERDAY).complete
+    lose_time(books, timedelta(hours=1), noes_known=False)
+    assert not salvage(books, YESTERDAY).complete
+    lose_time(books, timedelta(minutes=30), noes_known=True)
+    assert not salvage(books, YESTERDAY).complete, "what is unknown stays unknown"
+
+
+def test_books_that_cannot_say_whether_they_were_restored_do_not_tell_all(books: Path) -> None:
+    spoil(books, "bookmarks")
+    found = salvage(books, YESTERDAY)
+    assert set(found.said_no) == {CALLER, OTHER}
+    assert not found.complete
 
 
 def test_numbers_that_cannot_be_read_are_unknown(books: Path) -> None:
