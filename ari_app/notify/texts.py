@@ -12,12 +12,13 @@ from ari_app.clock import Clock
 from ari_app.numbering import redacted
 from ari_app.recovery.effects import CancelPending, SendText, SetConsent, TextPurpose
 from ari_app.recovery.events import TextReceived
+from ari_app.recovery.policy import Policy
 from ari_app.recovery.values import E164, ConsentState, EffectId
 from ari_app.runtime.dispatcher import retry_wait
 from ari_app.runtime.outcome import Done, Failed, InDoubt, Outcome, RetryAt
 from ari_app.runtime.receipts import Disproven, FinalReceipt, apply
 from ari_app.runtime.recorder import Listener, Record, Recorded, Recorder, settle
-from ari_app.store import text_parts
+from ari_app.store import journal, text_parts
 from ari_app.store.db import Database
 from ari_app.store.outbox import Order
 from sms_gateway import encoding, errors
@@ -171,7 +172,7 @@ class TextInbox:
                 sender=sender.number or message.source[:40],
                 recipient=recipient,
                 body=body,
-                office=None if entry is None else entry.office,
+                office=_office_of(db, sender.number, policy) if entry is None else entry.office,
             )
             return [record(event, None)]
 
@@ -212,6 +213,17 @@ class TextInbox:
             return [*resolved, *(again if isinstance(again, list) else [])]
 
         await self._recorder.transact(job)
+
+
+def _office_of(db: Database, sender: E164 | None, policy: Policy) -> str | None:
+    """Whose a text is that came to no number of the settings: a gateway may send everything under one of its own, and its answers
+    come back there. The office that the person had to do with last, though that is over; or else the first."""
+    if sender is None:
+        return None
+    known = journal.newest_lead(db, sender, None)
+    if known is not None and known.lead.office in policy.offices:
+        return known.lead.office
+    return next(iter(policy.offices))
 
 
 def _means(receipt: FinalReceipt, order: Order) -> bool:

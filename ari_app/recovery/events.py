@@ -139,7 +139,8 @@ class CallerLeft(InboundCall):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextReceived(Happening):
-    """A text came in. source_id ``sms:<id>``. sender: as E.164 when it can be. body: untrusted. office: of recipient."""
+    """A text came in. source_id ``sms:<id>``. sender: as E.164 when it can be. body: untrusted. office: of the
+    recipient; of one that has no entry, the office that knows the person best."""
 
     sender: str
     recipient: str

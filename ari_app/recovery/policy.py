@@ -307,6 +307,13 @@ class Policy:
         found = most_specific((entry.pattern for entry in self.entries), digits)
         return next((entry for entry in self.entries if entry.pattern is found), None)
 
+    def group_of_text(self, recipient: str, office: str | None) -> str | None:
+        """Whose agents a text to ``recipient`` is for. One that has no entry, such as the number that a gateway sends everything
+        under, is the office's: its first entry says who, or the first of all."""
+        entry = self.entry_for(recipient)
+        others = sorted(self.entries, key=lambda each: each.office != office)
+        return next((each.group for each in (entry, *others) if each is not None), None)
+
     def text_route(self, number: E164) -> str | None:
         """The gateway for a text to ``number``; None when no route matches."""
         found = most_specific((route.to for route in self.text_routes), number.removeprefix("+"))

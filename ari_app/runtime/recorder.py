@@ -481,6 +481,7 @@ def _group(lead: Lead | None, event: Event, policy: Policy) -> str | None:
     """Whose turn is asked: the lead's group, or that of the number that was dialled or written to."""
     if lead is not None and lead.group is not None:
         return lead.group
-    dialled = event.dialled if isinstance(event, InboundCall) else getattr(event, "recipient", None)
-    entry = None if dialled is None else policy.entry_for(dialled)
+    if isinstance(event, TextReceived):
+        return policy.group_of_text(event.recipient, event.office)
+    entry = policy.entry_for(event.dialled) if isinstance(event, InboundCall) else None
     return None if entry is None else entry.group

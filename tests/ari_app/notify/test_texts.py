@@ -24,10 +24,12 @@ from ari_app.notify.texts import (
     TextInbox,
     withdrawing,
 )
-from ari_app.recovery.effects import SendText, TextPurpose
-from ari_app.recovery.events import CallAnswered, EffectSettled, Event, ReceiptReceived, TextReceived
-from ari_app.recovery.values import E164, Channel, ConsentState, NumberKind, e164
+from ari_app.recovery.effects import AlertAgent, SendText, TextPurpose
+from ari_app.recovery.events import CallAnswered, EffectSettled, Event, LeadClosed, ReceiptReceived, TextReceived
+from ari_app.recovery.lead import Lead
+from ari_app.recovery.values import E164, AlertReason, Channel, ConsentState, NumberKind, e164
 from ari_app.runtime.outcome import Done, Failed, InDoubt, Outcome, RetryAt
+from ari_app.runtime.recorder import Recorded
 from ari_app.store import people
 from ari_app.store.db import Database, Job, T
 from ari_app.store.outbox import Order
@@ -371,6 +373,48 @@ async def test_a_text_from_or_to_something_that_is_no_number_is_stored_as_it_cam
     [event] = link.of(TextReceived)
     assert isinstance(event, TextReceived)
     assert (event.sender, event.recipient, event.office) == (("BANK" * 20)[:40], "777", None)
+
+
+@pytest.fixture
+async def coded(tmp_path: Path) -> AsyncIterator[Link]:
+    """All texts go out under a short code, which is nobody's number."""
+    books = Books(tmp_path, ("port: 2775", 'port: 2775, sender: "55012"'))
+    yield Link(books, Smsc(0))
+    books.close()
+
+
+def replied(recorded: Recorded) -> list[tuple[str, ...]]:
+    """Who is told that a caller texted."""
+    effects = recorded.step.effects
+    return [one.agents for one in effects if isinstance(one, AlertAgent) and one.reason is AlertReason.REPLIED]
+
+
+@pytest.mark.parametrize(("office", "group", "agents"), [("keys", "floor", "cleo"), ("of old", "front", "bob")])
+async def test_a_reply_to_a_short_code_is_told_though_the_lead_was_closed(
+    coded: Link, office: str, group: str, agents: str
+) -> None:
+    await coded.books.miss(office=office)
+    await coded.books.record(LeadClosed(at=NOON, source_id="command:1", by="ana", note="sold"), 1)
+    told: list[Recorded] = []
+    coded.books.recorder.listen(told.append)
+    await coded.inbox.take("sms", inbound("can I see it Saturday?", destination="55012"))
+    lead = await coded.books.lead(2)
+    assert isinstance(lead, Lead)
+    assert (lead.number, lead.office, lead.group) == (CALLER, office.replace("of old", "miami"), group)
+    assert lead.replies == ("can I see it Saturday?",)
+    assert [replied(one) for one in told] == [[(agents,)]]
+    await coded.inbox.take("sms", inbound("hello?", "2", destination="55012", fingerprint="f2"))
+    assert [one.lead_id for one in told] == [2, 2], "the next one joins it"
+
+
+async def test_whoever_writes_to_a_short_code_first_is_a_lead_of_the_first_office(coded: Link) -> None:
+    told: list[Recorded] = []
+    coded.books.recorder.listen(told.append)
+    await coded.inbox.take("sms", inbound("I am selling", source=OTHER, destination="55012"))
+    lead = await coded.books.lead(1)
+    assert isinstance(lead, Lead)
+    assert (lead.number, lead.office, lead.dialled) == (OTHER, "miami", "55012")
+    assert [len(replied(one)) for one in told] == [1]
 
 
 @pytest.mark.parametrize("body", ["", "a\ud83d", "\udc00", "x" * (LONGEST_BODY + 1), "a\x00b\r\nc", "😀"])

@@ -453,8 +453,9 @@ class Books:
         return known.lead if intake.joins(known, self.at) else None
 
     def _group(self, event: Event) -> str | None:
-        dialled = getattr(event, "dialled", getattr(event, "recipient", None))
-        entry = None if dialled is None else self.policy.entry_for(dialled)
+        if isinstance(event, TextReceived):
+            return self.policy.group_of_text(event.recipient, event.office)
+        entry = self.policy.entry_for(event.dialled) if isinstance(event, InboundCall) else None
         return None if entry is None else entry.group
 
     def _perform(self, effects: tuple[Effect, ...], seq: int, lead_id: LeadId | None) -> None:

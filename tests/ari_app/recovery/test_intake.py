@@ -104,7 +104,16 @@ def test_a_lead_from_a_text_knows_what_the_number_says() -> None:
     lead = intake.new_lead(LeadId(8), text("hello", "keys", KEYS), policy(), Facts(name="Somebody Known"))
     assert (lead.office, lead.group, lead.entry, lead.name) == ("keys", "floor", "13055550109", "Somebody Known")
     stranger = intake.new_lead(LeadId(9), text("hello", "miami", "+13055559999"), policy(), Facts())
-    assert (stranger.entry, stranger.group, stranger.source) == (None, None, None)
+    assert (stranger.entry, stranger.group, stranger.source) == (None, "front", None)
+
+
+@pytest.mark.parametrize(
+    ("recipient", "office", "group"),
+    [(KEYS, "miami", "floor"), ("55012", "miami", "front"), ("55012", "keys", "floor"), ("55012", "of old", "front")],
+)
+def test_a_text_to_a_number_without_an_entry_is_for_the_offices_agents(recipient: str, office: str, group: str) -> None:
+    assert policy().group_of_text(recipient, office) == group
+    assert replace(policy(), entries=()).group_of_text(recipient, office) is None
 
 
 def test_a_call_to_a_number_that_left_the_settings_still_makes_a_lead() -> None:
