@@ -212,7 +212,7 @@ def _lazy(self: Draft, why: str) -> None:
     [
         (gate, "_no_consent", _deaf, "after a no"),
         (gate, "may_text_back", _windowless, "two text-backs|after a no"),
-        (Draft, "stop_plan", _lazy, "reached a person|left in the outbox"),
+        (Draft, "stop_plan", _lazy, "reached a person|left in the outbox|nobody asked for"),
     ],
 )
 def test_these_stories_find_a_fault_that_is_planted(
