@@ -105,7 +105,13 @@ class Dispatcher:
                 outcome: Outcome = RetryAt(self._clock.now(), "the process that had begun it is gone")
             else:
                 outcome = InDoubt("the process that had begun it is gone")
-            await self._recorder.settle(order, outcome)
+            try:
+                await self._recorder.settle(order, outcome)
+            except StoreError:
+                raise
+            except Exception:
+                # One lead's trouble must not keep us from starting. The row stays "doing": nothing is sent of it.
+                log.exception("outcome_defect", outbox_id=order.effect_id, kind=order.kind)
         return len(orders)
 
     async def run(self) -> None:

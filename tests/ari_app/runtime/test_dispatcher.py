@@ -471,3 +471,34 @@ assert any(story(seed) != first for seed in range(8, 20)), "the seed makes no di
 """
     done = run_program(program)
     assert done.returncode == 0, done.stderr
+
+
+def test_what_a_dead_process_left_of_a_broken_lead_is_told_and_keeps_nobody_from_starting(tmp_path: Path) -> None:
+    async def main() -> None:
+        core = Core(tmp_path, text=World())
+        broken = await core.books.miss("call-1")
+        await core.books.miss("call-2", e164("+13055550143"))
+        await core.books.claim("text")
+        await core.change("UPDATE leads SET body = '{}' WHERE id = ?", broken.lead_id)
+        with capture_logs() as logs:
+            assert await core.dispatcher.recover() == 2
+        assert [entry["event"] for entry in logs if entry["log_level"] == "error"] == ["outcome_defect"]
+        assert await core.statuses("text") == ["doing", "in_doubt"]
+
+    play(main)
+
+
+def test_damage_that_is_met_at_the_start_ends_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main() -> None:
+        core = Core(tmp_path, text=World())
+        await core.books.miss()
+        await core.books.claim("text")
+
+        async def damaged(*_: object) -> None:
+            raise StoreDamagedError("books.db", "malformed")
+
+        monkeypatch.setattr(core.recorder, "settle", damaged)
+        with pytest.raises(StoreDamagedError):
+            await core.dispatcher.recover()
+
+    play(main)
