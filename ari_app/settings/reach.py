@@ -79,7 +79,10 @@ def _meets(pattern: Pattern, number: str, region: str) -> bool:
 
 
 def _is_ours(number: str, region: str) -> bool:
-    return numbering.classify(number, region).kind in (NumberKind.ORDINARY, NumberKind.SPECIAL)
+    """Whether it is a number of ``region`` as written, and not another country's that only lacks its +."""
+    party = numbering.classify(number, region)
+    code = f"+{numbering.forms(region).code}"
+    return party.kind in (NumberKind.ORDINARY, NumberKind.SPECIAL) and (party.number or "").startswith(code)
 
 
 def _miss(text: str, number: str, region: str, *, never: bool) -> Miss:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ari_app import numbering
@@ -69,6 +69,7 @@ def test_where_it_is_not_known_what_was_meant_nothing_is_proposed() -> None:
     assert mixed.expected is None, "the digit that only the country dials is one of a set"
 
 
+@example("3180000000", "US")  # a Dutch freephone number, as long as one of ours
 @given(st.from_regex(r"[0-9]{1,15}", fullmatch=True), st.sampled_from(["US", "GB", "DE", "MX"]))
 def test_a_number_is_never_refused_that_would_match_nor_let_pass_that_cannot(text: str, region: str) -> None:
     matches = read_pattern(text).matches(numbering.canonical(text, region).removeprefix("+"))
