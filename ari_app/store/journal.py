@@ -83,12 +83,13 @@ def judged_since(db: Database, since: datetime) -> list[JudgedCall]:
 
 def answered_between(db: Database, caller: E164, after: datetime, until: datetime) -> str | None:
     """The phone at which the caller reached a person, of any office, after ``after`` and not later than ``until``."""
-    row = db.execute(
-        "SELECT json_extract(body, '$.by') FROM events"
-        " WHERE type = 'CallAnswered' AND json_extract(body, '$.caller') = ? AND at > ? AND at <= ? ORDER BY at LIMIT 1",
-        [caller, stamp(after), stamp(until)],
-    ).fetchone()
-    return None if row is None else str(row[0])
+    rows = db.execute(
+        "SELECT json_extract(body, '$.by'), coalesce(json_extract(body, '$.occurred_at'), at) FROM events"
+        " WHERE type = 'CallAnswered' AND json_extract(body, '$.caller') = ? AND at > ? AND at <= ? ORDER BY at",
+        [caller, stamp(after), stamp(until)],  # nothing is recorded before it happened
+    )
+    # A talk that we learned of later may have been before. Compared as times: the body writes them otherwise than stamps.
+    return next((str(by) for by, at in rows if after < instant(at) <= until), None)
 
 
 def append(db: Database, event: Event, facts: Facts, policy: str, lead_id: LeadId | None) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -58,13 +57,17 @@ Tell = Callable[[str, Event], None]
 
 @dataclass(frozen=True, slots=True)
 class Attended:
-    """A call that is over, as CDR and CEL keep it for whoever was away. events: its verdict, and the answer before it."""
+    """A call that is over, as CDR and CEL keep it for whoever was away. events: its verdict, and the answer before it.
+
+    seconds: when the verdict was, since the beginning, whatever the wall clock says.
+    """
 
     events: tuple[Event, ...]
+    seconds: float
 
 
 class Exchange:
-    """calls: what its own ledger says of every call."""
+    """calls: what its own ledger says of every call. talks: who has reached a person, and when, in seconds as there."""
 
     def __init__(self, universe: Universe, tell: Tell, policy: Callable[[], Policy]) -> None:
         self._universe = universe
@@ -74,6 +77,7 @@ class Exchange:
         self._on_line: Counter[str] = Counter()
         self._connected = True
         self.calls: list[Attended] = []
+        self.talks: list[tuple[str, float]] = []
 
     # --------------------------------------------------------------------------------------------------------- inbound
     async def call(self, raw: str | None, dialled: str) -> None:
@@ -124,12 +128,17 @@ class Exchange:
             self._on_line[caller] -= 1
 
     async def _answered(self, common: dict[str, Any], ring: float) -> None:
-        at, began = self._universe.clock.now(), asyncio.get_running_loop().time()
+        at, began = self._universe.clock.now(), self._universe.seconds
+        self._talks_with(common["caller"])
         answered = CallAnswered(**common, at=at, source_id=f"answered:{common['call_id']}", by="101")
         self._tell(common["call_id"], answered)
         await self._universe.sleep(self._universe.rng.uniform(5.0, 200.0))
         self._closed(common, Verdict.ANSWERED, ring, answered)
         self._universe.witness.reached(answered.caller, since=began)
+
+    def _talks_with(self, caller: str | None) -> None:
+        if caller is not None:
+            self.talks.append((caller, self._universe.seconds))
 
     def _closed(self, common: dict[str, Any], verdict: Verdict, ring: float, answered: CallAnswered | None) -> None:
         closed = CallClosed(
@@ -145,7 +154,7 @@ class Exchange:
         self._over(common["call_id"], *([] if answered is None else [answered]), closed)
 
     def _over(self, call_id: str, *events: Event) -> None:
-        self.calls.append(Attended(events))
+        self.calls.append(Attended(events, self._universe.seconds))
         verdict = events[-1]
         assert isinstance(verdict, CallMissed | CallClosed)
         if verdict.office is not None and verdict.verdict in _MISSES:
@@ -166,6 +175,7 @@ class Exchange:
         if key is not None:
             fact(KeyPressed, f"key{key}", key=key)
         if rng.random() < 0.15:
+            self._talks_with(common["caller"])
             fact(CallAnswered, "answered", by="103")
             await universe.sleep(rng.uniform(1.0, 60.0))
         else:
@@ -189,24 +199,29 @@ class Exchange:
         """Every call that is over, as someone tells it who was away: learned of now, happened then."""
         events: list[Event] = []
         now = self._universe.clock.now()
-        for index, attended in enumerate(self.calls):
+        for attended in self.calls:
             for event in attended.events:
                 if isinstance(event, CallMissed):
-                    since = self._reached_since(event, index)
+                    since = self._reached_since(event)
                     event = replace(event, at=now, occurred_at=event.at, on_line=False, reached_since=since)
                 elif isinstance(event, CallAnswered | CallClosed):
                     event = replace(event, at=now, occurred_at=event.at)
                 events.append(event)
         return events
 
-    def _reached_since(self, missed: CallMissed, index: int) -> str | None:
-        for attended in self.calls[index + 1 :]:
+    def _reached_since(self, missed: CallMissed) -> str | None:
+        """By the times that stand in the ledger, as in ``ari_app.calls.catch_up``."""
+        if missed.caller is None:
+            return None
+        for attended in self.calls:
             for event in attended.events:
-                if not isinstance(event, CallAnswered) or event.caller is None:
-                    continue
-                if event.caller == missed.caller:
+                if isinstance(event, CallAnswered) and event.caller == missed.caller and event.at > missed.at:
                     return event.by
         return None
+
+    def has_reached(self, caller: str, since: float) -> bool:
+        """Whether that caller has reached a person after ``since``, in seconds from the beginning."""
+        return any(number == caller and seconds > since for number, seconds in self.talks)
 
     # ------------------------------------------------------------------------------------------------------- callbacks
     async def go_away(self) -> None:

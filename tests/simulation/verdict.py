@@ -52,8 +52,15 @@ def nobody_is_lost(witness: Witness, exchange: Exchange) -> None:
         found = witness.event_number(event.source_id)
         if found is None:
             witness.violated(f"the call {event.source_id} is not in the journal")
-        elif isinstance(event, CallMissed) and not _is_dealt_with(witness, *found):
-            witness.violated(f"the miss {event.source_id} (event {found[0]}) led to nothing")
+        elif isinstance(event, CallMissed):
+            miss = f"the miss {event.source_id} (event {found[0]})"
+            # By the clock of the world. Where ours has jumped, the times in the books may say otherwise.
+            reached = event.caller is not None and exchange.has_reached(event.caller, attended.seconds)
+            reached = reached or (bool(witness.jumped) and _has_answered(witness, *found))
+            if not reached and not _is_dealt_with(witness, *found):
+                witness.violated(f"{miss} led to nothing")
+            if not reached and not witness.jumped and _was_left_alone(witness, found[0]):
+                witness.violated(f"{miss} was left alone for a talk of before it")
     query = "SELECT id, lead_id, status FROM outbox WHERE purpose = 'text_back' AND status IN ('failed', 'in_doubt')"
     for effect_id, lead_id, status in witness.books.execute(query).fetchall():
         if not _is_told(witness, effect_id, LeadId(lead_id)):
@@ -66,10 +73,22 @@ def _is_dealt_with(witness: Witness, seq: int, lead_id: LeadId | None) -> bool:
     return _is_cared_for(witness, seq, lead_id) or _any(witness, (texts, refused), lead_id, seq)
 
 
+def _was_left_alone(witness: Witness, seq: int) -> bool:
+    query = "SELECT 1 FROM decisions WHERE seq = ? AND rule = 'AGE-03'"
+    return witness.books.execute(query, [seq]).fetchone() is not None
+
+
+def _has_answered(witness: Witness, seq: int, lead_id: LeadId | None) -> bool:
+    """A talk was recorded since, whenever it was."""
+    return _any(
+        witness, ("SELECT 1 FROM events WHERE lead_id = ? AND seq >= ? AND type = 'CallAnswered'",), lead_id, seq
+    )
+
+
 def _is_cared_for(witness: Witness, seq: int, lead_id: LeadId | None) -> bool:
-    """A person has been told since, or the caller has reached one, or asked for no contact; or a person ended it."""
+    """A person has been told since, or spoken with in a callback, or the caller asked for no contact; or a person ended it."""
     alerts = "SELECT 1 FROM outbox WHERE lead_id = ? AND kind = 'alert' AND CAST(id AS INTEGER) >= ?"
-    ended = "SELECT 1 FROM events WHERE lead_id = ? AND seq >= ? AND type IN ('CallAnswered', 'LeadClosed')"
+    ended = "SELECT 1 FROM events WHERE lead_id = ? AND seq >= ? AND type = 'LeadClosed'"
     talked = (
         "SELECT 1 FROM events WHERE lead_id = ? AND seq >= ? AND (type = 'CallbackHandedOver'"
         " OR (type = 'CallbackEnded' AND json_extract(body, '$.end') = 'reached_person'))"
@@ -86,7 +105,7 @@ def _is_told(witness: Witness, effect_id: str, lead_id: LeadId) -> bool:
     settled = "SELECT max(seq) FROM events WHERE source_id IN (?, ?)"
     sources = [f"effect:{effect_id}", f"effect:{effect_id}:resolved"]
     seq = witness.books.execute(settled, sources).fetchone()[0]
-    return seq is not None and _is_cared_for(witness, seq, lead_id)
+    return seq is not None and (_is_cared_for(witness, seq, lead_id) or _has_answered(witness, seq, lead_id))
 
 
 def _any(witness: Witness, queries: tuple[str, ...], lead_id: LeadId | None, seq: int) -> bool:

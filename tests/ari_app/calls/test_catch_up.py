@@ -90,6 +90,17 @@ def room(tmp_path: Path) -> Room:
     return Room(tmp_path)
 
 
+def lines_of(call: str) -> list[bytes]:
+    """What the ledger says of one call."""
+    return [line for line in LINES if line.split(b'","')[2] == call.encode()]
+
+
+def later(line: bytes, seconds: float) -> bytes:
+    """The same, so many seconds later."""
+    kind, at, rest = line.split(b'","', 2)
+    return b'","'.join((kind, f"{float(at) + seconds:.6f}".encode(), rest))
+
+
 ALL = ["no_answer", "abandoned", "answered", "busy", "no_answer", "answered"]
 
 
@@ -109,6 +120,16 @@ async def test_whoever_reached_a_person_afterwards_is_not_texted(room: Room) -> 
     texted = {row[0] for row in room.rows("SELECT number FROM outbox WHERE kind = 'text' AND status = 'todo'")}
     # 0123 was missed and answered later; 0125 likewise; 0124 gave up, and was busy later.
     assert texted == {"+13055550124"}
+
+
+async def test_a_miss_after_a_talk_is_answered_when_both_are_caught_up_on_together(room: Room) -> None:
+    talk, miss = lines_of("ringback-1795489283.7"), lines_of("ringback-1795489273.0")
+    room.cel.write_bytes(b"".join([*talk, *(later(line, 60.0) for line in miss)]))
+    room.clock.at = SHORTLY_AFTER + timedelta(minutes=2)
+    assert await room.catch_up.look() == 2
+    assert room.verdicts() == ["answered", "no_answer"]
+    assert room.rows("SELECT number, status FROM outbox WHERE kind = 'text'") == [("+13055550123", "todo")]
+    assert room.rows("SELECT 1 FROM decisions WHERE rule = 'AGE-03'") == []
 
 
 async def test_it_does_not_matter_where_the_reading_was_cut(room: Room) -> None:

@@ -193,6 +193,28 @@ async def test_a_miss_that_the_store_took_late_knows_who_was_spoken_with_since(
     assert ("AGE-03" in [decision.rule for decision in recorded.step.decisions]) is not texted
 
 
+@pytest.mark.parametrize(
+    ("answered_at", "left_alone"),
+    [
+        pytest.param(NOON - timedelta(minutes=3), False, id="the talk was before the miss"),
+        pytest.param(NOON - timedelta(microseconds=1), False, id="the talk was just before the miss"),
+        pytest.param(NOON, False, id="the talk was at the very time of the miss"),
+        pytest.param(NOON + timedelta(microseconds=1), True, id="the talk was just after the miss"),
+        pytest.param(NOON + timedelta(minutes=1), True, id="the talk was after the miss"),
+        pytest.param(NOON + timedelta(hours=1), False, id="a clock that was put back wrote a time that is to come"),
+    ],
+)
+async def test_of_a_talk_that_was_learned_of_later_counts_when_it_was(
+    books: Books, answered_at: datetime, left_alone: bool
+) -> None:
+    assert isinstance(books.clock, StandingClock)
+    books.clock.at = now = NOON + timedelta(minutes=3)
+    await books.record(replace(answered("call-1", now), occurred_at=answered_at))
+    recorded = await books.record(replace(missed("call-2", at=now), occurred_at=NOON))
+    assert ("AGE-03" in [decision.rule for decision in recorded.step.decisions]) is left_alone
+    assert [order.kind for order in await books.orders("text")] == ["text"] * (not left_alone)
+
+
 def answered(call_id: str, at: datetime, office: str = "miami") -> CallAnswered:
     return CallAnswered(
         at=at,
