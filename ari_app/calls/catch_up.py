@@ -156,7 +156,7 @@ class CatchUp:
         told = [found for call, events in ripe.items() if (found := self._told(call, events, policy)) is not None]
         for one in told:
             if one.answered_by is not None:
-                self._remember(canonical(one.number, policy.region), one.at, one.answered_by)
+                self._remember(canonical(one.number, policy.region), one.answered_at or one.at, one.answered_by)
         recent = [one for one in told if self._knows_its_place or now - one.ended_at <= OLDEST]
         if len(recent) < len(told):
             log.warning(
@@ -214,7 +214,7 @@ class CatchUp:
         if told.answered_by is not None:
             yield CallAnswered(
                 **inbound_fields(told.setup, now),
-                occurred_at=told.at,
+                occurred_at=told.answered_at or told.at,
                 source_id=f"answered:{told.setup.call_id}",
                 by=told.answered_by,
             )

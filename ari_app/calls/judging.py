@@ -28,7 +28,7 @@ class Judged:
     """An inbound call that is over.
 
     number: as it came. at: when the verdict was due. answered_by: a person there reached the caller, if only after the
-    verdict. picked_up: a phone was lifted at least. ring_seconds, talk_seconds: how long.
+    verdict. answered_at: when, if that is known. picked_up: a phone was lifted at least. ring_seconds, talk_seconds: how long.
     """
 
     setup: CallSetup
@@ -40,6 +40,7 @@ class Judged:
     rings: int
     ring_seconds: float
     answered_by: str | None
+    answered_at: datetime | None
     talk_seconds: float
     picked_up: bool
 
@@ -85,6 +86,7 @@ class InlineHindsight:
             rings=rings,
             ring_seconds=told.ring_seconds,
             answered_by=told.answered_by,
+            answered_at=None if told.answered_by is None else told.rang_until,
             talk_seconds=told.talk_seconds,
             picked_up=told.picked_up,
         )
@@ -107,11 +109,11 @@ class WatchHindsight:
         if not self.is_inbound(first):
             return None
         setup = self._setup(events, policy)
-        answered_by = None
+        answered_by = answered_at = None
         told: CallMissed | CallClosed | None = None
         for fact in retell(events, setup, self._rules, lambda endpoint: not self._section.is_desk_phone(endpoint)):
             if isinstance(fact, CallAnswered):
-                answered_by = fact.by
+                answered_by, answered_at = fact.by, fact.at
             elif isinstance(fact, CallMissed | CallClosed):
                 told = fact
         assert told is not None  # the machine's promise: one verdict for one call
@@ -126,6 +128,7 @@ class WatchHindsight:
             rings=told.rings,
             ring_seconds=told.ring_seconds,
             answered_by=answered_by or (None if closed is None else closed.answered_by),
+            answered_at=answered_at,
             talk_seconds=0.0 if closed is None else closed.talk_seconds,
             picked_up=any(event.kind == "ANSWER" and event.uniqueid != first.uniqueid for event in events),
         )

@@ -222,6 +222,10 @@ def _reached(draft: Draft, by: str) -> None:
 
 def _lifted(draft: Draft, event: CallAnswered) -> None:
     """A phone was lifted: the plan ends at once, so that nothing goes out into the talk."""
+    missed_at = draft.lead.missed_at
+    # A live answer is now, and a miss that is still to come was before the clock was put back: neither tells that it was so.
+    if missed_at is not None and event.occurred_at is not None and event.occurred_at < missed_at <= event.at:
+        return  # the talk was before the miss
     stopped = draft.lead.in_hand
     _reached(draft, event.by)
     if stopped:

@@ -170,7 +170,10 @@ class Recorder:
             def record(event: Event, lead_id: LeadId | None) -> Recorded | None:
                 recorded = self._record(db, event, lead_id, versions)
                 if recorded is not None:
-                    others = [*_refused_by_key(db, recorded), *_elsewhere(db, event, recorded.lead_id)]
+                    others = [
+                        *_refused_by_key(db, recorded),
+                        *_elsewhere(db, event, recorded.lead_id, self._clock.now()),
+                    ]
                     elsewhere.extend(self._record(db, *other, versions) for other in others)
                 return recorded
 
@@ -329,7 +332,7 @@ def _approached(effects: tuple[Effect, ...]) -> Iterator[E164]:
             yield effect.to
 
 
-def _elsewhere(db: Database, event: Event, lead_id: LeadId | None) -> Iterator[tuple[Event, LeadId]]:
+def _elsewhere(db: Database, event: Event, lead_id: LeadId | None, now: datetime) -> Iterator[tuple[Event, LeadId]]:
     """The same event for the caller's other leads: whoever has reached one office is not texted by another, nor by a person who
     sends again what failed; and the plans that a phone ended which was lifted for a moment only are persons' tasks."""
     if not isinstance(event, CallAnswered | CallClosed | CallbackHandedOver):
@@ -340,7 +343,7 @@ def _elsewhere(db: Database, event: Event, lead_id: LeadId | None) -> Iterator[t
     if caller is None:
         return
     for lead in journal.leads_of(db, caller):
-        if lead.lead_id != lead_id and _concerns(event, lead):
+        if lead.lead_id != lead_id and _concerns(event, lead, now):
             source_id = f"{event.source_id}:lead:{lead.lead_id}"
             yield replace(event, source_id=source_id, elsewhere=True), lead.lead_id
 
@@ -350,13 +353,14 @@ def _called_back(db: Database, lead_id: LeadId | None) -> E164 | None:
     return None if lead is None else lead.number
 
 
-def _concerns(event: CallAnswered | CallClosed | CallbackHandedOver, lead: Lead) -> bool:
+def _concerns(event: CallAnswered | CallClosed | CallbackHandedOver, lead: Lead, now: datetime) -> bool:
     if isinstance(event, CallClosed):
         return lead.lifted_call == event.call_id
+    # A miss that is still to come was before the clock was put back.
     if (
         isinstance(event, CallAnswered)
         and lead.missed_at is not None
-        and lead.missed_at > (event.occurred_at or event.at)
+        and (event.occurred_at or event.at) < lead.missed_at <= now
     ):
         return False  # a talk of before the miss, of which we learn now
     may_be_resent = not {Progress.FAILED, Progress.IN_DOUBT}.isdisjoint({lead.text, lead.callback})

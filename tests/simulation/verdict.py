@@ -68,7 +68,10 @@ def nobody_is_lost(witness: Witness, exchange: Exchange) -> None:
 
 
 def _is_dealt_with(witness: Witness, seq: int, lead_id: LeadId | None) -> bool:
-    texts = "SELECT 1 FROM outbox WHERE lead_id = ? AND purpose = 'text_back' AND CAST(id AS INTEGER) >= ?"
+    texts = (
+        "SELECT 1 FROM outbox WHERE lead_id = ? AND purpose = 'text_back' AND CAST(id AS INTEGER) >= ?"
+        " AND status <> 'cancelled'"
+    )
     refused = "SELECT 1 FROM decisions WHERE lead_id IS ? AND seq >= ? AND outcome IN ('refused', 'skipped') AND action = 'text'"
     return _is_cared_for(witness, seq, lead_id) or _any(witness, (texts, refused), lead_id, seq)
 
@@ -88,7 +91,7 @@ def _has_answered(witness: Witness, seq: int, lead_id: LeadId | None) -> bool:
 def _is_cared_for(witness: Witness, seq: int, lead_id: LeadId | None) -> bool:
     """A person has been told since, or spoken with in a callback, or the caller asked for no contact; or a person ended it."""
     alerts = "SELECT 1 FROM outbox WHERE lead_id = ? AND kind = 'alert' AND CAST(id AS INTEGER) >= ?"
-    ended = "SELECT 1 FROM events WHERE lead_id = ? AND seq >= ? AND type = 'LeadClosed'"
+    ended = "SELECT 1 FROM events WHERE lead_id = ? AND seq >= ? AND type IN ('LeadClosed', 'LeadAcknowledged', 'OrderDropped')"
     talked = (
         "SELECT 1 FROM events WHERE lead_id = ? AND seq >= ? AND (type = 'CallbackHandedOver'"
         " OR (type = 'CallbackEnded' AND json_extract(body, '$.end') = 'reached_person'))"

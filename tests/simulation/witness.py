@@ -129,6 +129,10 @@ class Witness:
                 self._reached.pop(lead_id, None)
             elif kind == "CallAnswered" and lead_id is not None:
                 self._reached[lead_id] = now
+            elif kind == "KeyPressed" and '"key":"1"' in body:
+                # Whoever asks for a call gets one, though another at the same number has spoken with us meanwhile.
+                self._reached.pop(lead_id, None)
+                self.missed(codec.decode(Event, parse(body)).caller)
         for row in self._db.execute(
             "SELECT rowid, number, channel, state FROM consent_log WHERE rowid > ?", [self._heard]
         ):

@@ -219,8 +219,10 @@ class _World:
             dialled = usual if rng.random() < 0.3 else rng.choice(pbx.DIALLED)
             if raw is not None and rng.random() < 0.25:
                 carrier.write(raw, dialled, rng.choice(_WORDS))
-            else:
-                await exchange.call(raw, dialled)
+                continue
+            if raw is not None and rng.random() < 0.15:  # a household, or an office, that has one number
+                universe.spawn(exchange.call(raw, rng.choice((dialled, usual))))
+            await exchange.call(raw, dialled)
 
     def _read(self, universe: Universe, carrier: Carrier, text: OutboundText) -> None:
         """The carrier has taken a text, and we may die before we hear so. Whoever gets a text may answer it."""

@@ -14,17 +14,20 @@ from structlog.testing import capture_logs
 from ari_app.calls.audit import AuditReport, audit
 from ari_app.calls.catch_up import BOOKMARK, CatchUp
 from ari_app.calls.hindsight import ChannelEvent
-from ari_app.calls.judging import InlineHindsight, Judged
+from ari_app.calls.judging import Hindsight, InlineHindsight, Judged, WatchHindsight
+from ari_app.calls.watch_state import WatchRules
 from ari_app.errors import StoreDamagedError
 from ari_app.recovery.events import CallClosed
 from ari_app.recovery.policy import Policy
 from ari_app.runtime.recorder import PolicyInForce, Recorded, Recorder, Transaction
+from ari_app.settings.watching import WatchSection
 from ari_app.store import bookmarks
 from ari_app.store.db import Database, InlineStore, connect, prepare
 from tests.support import office
 from tests.support.waiting import until
 
 SIX_CALLS = Path(__file__).with_name("six_calls.csv")
+WATCHED = Path(__file__).with_name("watched_calls.csv")
 LINES = SIX_CALLS.read_bytes().splitlines(keepends=True)
 SHORTLY_AFTER = datetime.fromtimestamp(float(LINES[-1].split(b'","')[1]), UTC) + timedelta(seconds=10)
 
@@ -45,8 +48,9 @@ class Clock:
 class Room:
     """Books, a ledger, and who catches up; ``again`` is the same after a restart."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, hindsight: Hindsight | None = None) -> None:
         self.folder = folder
+        self.hindsight = hindsight or InlineHindsight()
         self.cel = folder / "cel.csv"
         self.database = folder / "ringback.db"
         self.policy = office.policy(
@@ -65,9 +69,7 @@ class Room:
     def again(self) -> None:
         self.store = InlineStore(self.database)
         self.recorder = Recorder(self.store, self.clock, PolicyInForce(self.policy, "{}"))
-        self.catch_up = CatchUp(
-            self.store, self.recorder, self.clock, self.cel, self.held.__contains__, InlineHindsight()
-        )
+        self.catch_up = CatchUp(self.store, self.recorder, self.clock, self.cel, self.held.__contains__, self.hindsight)
 
     def verdicts(self) -> list[str]:
         query = "SELECT json_extract(body, '$.verdict') FROM events WHERE source_id LIKE 'call:%' ORDER BY seq"
@@ -91,14 +93,23 @@ def room(tmp_path: Path) -> Room:
 
 
 def lines_of(call: str) -> list[bytes]:
-    """What the ledger says of one call."""
-    return [line for line in LINES if line.split(b'","')[2] == call.encode()]
+    """What a ledger says of one call."""
+    return [
+        line
+        for line in (*LINES, *WATCHED.read_bytes().splitlines(keepends=True))
+        if line.split(b'","')[2] == call.encode()
+    ]
 
 
-def later(line: bytes, seconds: float) -> bytes:
+def later(line: bytes, by: float) -> bytes:
     """The same, so many seconds later."""
     kind, at, rest = line.split(b'","', 2)
-    return b'","'.join((kind, f"{float(at) + seconds:.6f}".encode(), rest))
+    return b'","'.join((kind, f"{float(at) + by:.6f}".encode(), rest))
+
+
+def seconds(line: bytes) -> float:
+    """When it was written, since 1970."""
+    return float(line.split(b'","')[1])
 
 
 ALL = ["no_answer", "abandoned", "answered", "busy", "no_answer", "answered"]
@@ -130,6 +141,31 @@ async def test_a_miss_after_a_talk_is_answered_when_both_are_caught_up_on_togeth
     assert room.verdicts() == ["answered", "no_answer"]
     assert room.rows("SELECT number, status FROM outbox WHERE kind = 'text'") == [("+13055550123", "todo")]
     assert room.rows("SELECT 1 FROM decisions WHERE rule = 'AGE-03'") == []
+
+
+@pytest.mark.parametrize(
+    ("talk", "miss", "hindsight"),
+    [
+        pytest.param("ringback-1795489283.7", "ringback-1795489273.0", InlineHindsight(), id="on our own PBX"),
+        pytest.param(
+            "1795517662.2000", "1795517643.1000", WatchHindsight(WatchSection(), WatchRules()), id="on a watched PBX"
+        ),
+    ],
+)
+async def test_a_miss_in_the_middle_of_a_talk_that_another_call_of_theirs_had_begun_is_answered(
+    tmp_path: Path, talk: str, miss: str, hindsight: Hindsight
+) -> None:
+    room = Room(tmp_path, hindsight)
+    talking, missed = lines_of(talk), lines_of(miss)
+    parted = next(n for n, line in enumerate(talking) if line.startswith(b'"BRIDGE_EXIT'))
+    talking[parted:] = [later(line, 120.0) for line in talking[parted:]]
+    missed = [later(line, seconds(talking[0]) - seconds(missed[0]) + 20.0) for line in missed]
+    ledger: list[bytes] = sorted([*talking, *missed], key=seconds)
+    room.cel.write_bytes(b"".join(ledger).replace(b"13055550201", b"13055550107"))
+    room.clock.at = datetime.fromtimestamp(seconds(talking[-1]) + 10.0, UTC)
+    assert await room.catch_up.look() == 2
+    assert room.verdicts()[1] == "answered", "the talk ends last"
+    assert room.rows("SELECT number, status FROM outbox WHERE kind = 'text'") == [("+13055550123", "todo")]
 
 
 async def test_it_does_not_matter_where_the_reading_was_cut(room: Room) -> None:

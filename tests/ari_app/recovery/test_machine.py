@@ -292,6 +292,33 @@ def test_a_strangers_talk_and_senders_without_a_number_lead_to_nothing(body: str
     assert stranger(body, sender) == Step(None)
 
 
+@pytest.mark.parametrize(
+    ("before", "reached"),
+    [
+        pytest.param(timedelta(seconds=1), None, id="before the miss"),
+        pytest.param(timedelta(0), "101", id="in the missed call itself"),
+        pytest.param(timedelta(seconds=-1), "101", id="after the miss"),
+    ],
+)
+def test_a_talk_that_is_learned_of_later_ends_the_plan_if_it_was_after_the_miss(
+    before: timedelta, reached: str | None
+) -> None:
+    books = Books()
+    books.call(CallMissed)
+    stage, books.at = books.lead().stage, START + timedelta(minutes=5)
+    books.call(CallAnswered, occurred_at=START - before)
+    assert books.lead().reached_by == reached
+    assert (books.lead().stage is stage) is (reached is None)
+
+
+def test_a_live_answer_ends_the_plan_though_the_clock_was_put_back_since_the_miss() -> None:
+    books = Books()
+    books.call(CallMissed)
+    books.at = START - timedelta(hours=1)
+    books.call(CallAnswered)
+    assert books.lead().reached_by == "101"
+
+
 def test_an_answered_call_of_a_stranger_leads_to_nothing() -> None:
     books = Books()
     assert books.call(CallAnswered) == Step(None)

@@ -268,13 +268,29 @@ async def test_a_text_in_doubt_of_one_office_is_not_sent_again_to_a_caller_whom_
     assert (await counts(books))["events"] == 5, "a lead that knows is not told again"
 
 
-async def test_a_talk_of_before_the_miss_that_is_learned_of_later_takes_nothing_back(books: Books) -> None:
+@pytest.mark.parametrize("office", ["miami", "keys"])
+async def test_a_talk_of_before_the_miss_that_is_learned_of_later_takes_nothing_back(books: Books, office: str) -> None:
     assert isinstance(books.clock, StandingClock)
     books.clock.at = NIGHT
     await books.miss("call-1")
-    event = answered("call-0", NIGHT + timedelta(minutes=5), office="keys")
+    event = answered("call-0", NIGHT + timedelta(minutes=5), office=office)
     await books.record(replace(event, occurred_at=NIGHT - timedelta(minutes=5)))
     assert [order.status for order in await books.orders("text")] == ["todo"]
+    assert getattr(await books.lead(1), "reached_by", "") is None
+
+
+@pytest.mark.parametrize("office", ["miami", "keys"])
+@pytest.mark.parametrize("ago", [None, timedelta(minutes=1)], ids=["seen", "learned of later"])
+async def test_an_answer_counts_though_the_clock_was_put_back_to_before_the_miss(
+    books: Books, office: str, ago: timedelta | None
+) -> None:
+    assert isinstance(books.clock, StandingClock)
+    books.clock.at = NIGHT
+    await books.miss("call-1")
+    books.clock.at = now = NIGHT - timedelta(hours=1)
+    event = answered("call-2", now, office=office)
+    await books.record(replace(event, occurred_at=None if ago is None else now - ago))
+    assert [order.status for order in await books.orders("text")] == ["cancelled"]
 
 
 # ------------------------------------------------------------------------------------------------------------- policy
