@@ -97,6 +97,7 @@ async def _use_everything(ari: Ari) -> None:
         ari.endpoints.get("101"),
         ari.endpoints.send_message("pjsip:1", "sip:a", "x", variables=texts),
         ari.applications.get("app"),
+        ari.applications.list(),
         ari.applications.subscribe("app", "endpoint:PJSIP"),
         ari.applications.probe("app", "Probe"),
         ari.server.info(),
