@@ -55,7 +55,7 @@ def _text_again(draft: Draft, effect_id: EffectId, effect: SendText) -> SendText
         effect,
         gateway=facts.gateway,
         not_before=held,
-        expires_at=goes_at + timedelta(seconds=rules.expires_seconds),
+        expires_at=plan.text_expires(draft, goes_at),
         window_until=goes_at + timedelta(seconds=rules.window_seconds),
     )
 

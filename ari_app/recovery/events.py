@@ -321,7 +321,7 @@ class Facts:
     callbacks, replies: to this number in the last 24 h. contacts_same: callbacks and text-backs to it in that time, of all
     offices. contacts_alike, contacts: texts, replies and callbacks that were
     ordered in the last hour, to numbers with the same first digits and to all. contact_opens: end of the quiet hours; None
-    outside of them.
+    outside of them. contact_closes: when the next ones begin; None if never, or if it was not looked up.
     never_contact_time: quiet hours of the number's possible zones never end together.
     agent: whose turn it is. name, email: from the people list.
     gateway: for texts to the number, None without a route. may_call_back: callbacks may go there.
@@ -343,6 +343,7 @@ class Facts:
     contacts_alike: int = 0
     contacts: int = 0
     contact_opens: datetime | None = None
+    contact_closes: datetime | None = None
     never_contact_time: bool = False
     agent: str | None = None
     name: str | None = None

@@ -67,6 +67,13 @@ def contact_opens(at: datetime, zones: Sequence[tzinfo], first_minute: int, end_
     return None
 
 
+def contact_closes(at: datetime, zones: Sequence[tzinfo], first_minute: int, end_minute: int) -> datetime | None:
+    """When the first of ``zones`` leaves its window, all of them being inside at ``at``; None when none ever does."""
+    ends = [(_instant(at.astimezone(zone).date(), end_minute, zone), zone) for zone in zones]
+    # A window that lasts until midnight and begins there does not end.
+    return min((end for end, zone in ends if not in_window(end, zone, first_minute, end_minute)), default=None)
+
+
 def _instant(day: date, minute: int, zone: tzinfo) -> datetime:
     """The UTC instant of a local wall-clock time. A time that a clock change skips means the same offset as before it."""
     wall = datetime.combine(day, time(minute // 60 % 24, minute % 60), tzinfo=zone)

@@ -21,6 +21,7 @@ from ari_app.recovery.policy import (
     Plan,
     PlanStep,
     PushStep,
+    QuietAnswer,
     TextStep,
     WaitStep,
 )
@@ -205,7 +206,7 @@ def _text(draft: Draft, step: TextStep) -> bool:
             gateway=facts.gateway,
             office=lead.office,
             not_before=held,
-            expires_at=goes_at + timedelta(seconds=rules.expires_seconds),
+            expires_at=text_expires(draft, goes_at),
             window_until=goes_at + timedelta(seconds=rules.window_seconds),
         )
     )
@@ -215,6 +216,15 @@ def _text(draft: Draft, step: TextStep) -> bool:
     draft.lead = replace(draft.lead, stage=Stage.TEXTING)
     draft.arm(PlanTimer.TEXT_WAIT, rules.outcome_seconds)
     return True
+
+
+def text_expires(draft: Draft, goes_at: datetime) -> datetime:
+    """Until when a text-back that may go at ``goes_at`` may be tried: not into the quiet hours that follow (HRS-02)."""
+    expires_at = goes_at + timedelta(seconds=draft.policy.text_rules.expires_seconds)
+    closes = draft.facts.contact_closes
+    if closes is None or draft.policy.quiet.texts is QuietAnswer.SEND:
+        return expires_at
+    return min(expires_at, closes)
 
 
 def _late(draft: Draft) -> bool:
@@ -265,7 +275,7 @@ def place_callback(draft: Draft) -> bool:
             name=first_name(lead.name),
             listing=lead.listing,
             phones=() if group is None else group.phones,
-            expires_at=expires_at,
+            expires_at=min(expires_at, _quiet_from(draft) or expires_at),
             by_request=lead.pressed_one_at is not None,
         )
     )
@@ -273,6 +283,15 @@ def place_callback(draft: Draft) -> bool:
         draft.lead, callback=Progress.PENDING, callback_effect=effect, callback_answered=False, callback_end=None
     )
     return True
+
+
+def _quiet_from(draft: Draft) -> datetime | None:
+    """From when on a callback that is allowed now may not be placed any more, for quiet hours (HRS-03)."""
+    facts, pressed = draft.facts, draft.lead.pressed_one_at
+    quiet_from = facts.contact_closes if facts.contact_opens is None and not facts.never_contact_time else draft.at
+    if quiet_from is None or pressed is None:
+        return quiet_from
+    return max(quiet_from, pressed + gate.REQUEST_LASTS)
 
 
 def _email(draft: Draft, name: str) -> None:

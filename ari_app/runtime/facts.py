@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from ari_app import numbering
 from ari_app.recovery.events import Facts
-from ari_app.recovery.hours import contact_opens
+from ari_app.recovery.hours import contact_closes, contact_opens
 from ari_app.recovery.policy import Policy
 from ari_app.recovery.rotation import next_in_turn
 from ari_app.recovery.values import E164, Channel, Consent, NumberKind
@@ -51,7 +51,7 @@ def look_up(
     alike, contacts = (0, 0) if number is None else pace.counts(db, policy.limits.alike(number), at)
     lost = None if missed is None else lost_time.covers(db, missed[0])
     window = None if number is None or office is None else people.text_window(db, number, office)
-    opens, never = _quiet(policy, number, at)
+    opens, closes, never = _quiet(policy, number, at)
     return Facts(
         kind=kind,
         blocked=number is not None and (policy.is_blocked(number) or (known is not None and known.blocked)),
@@ -65,6 +65,7 @@ def look_up(
         contacts_alike=alike,
         contacts=contacts,
         contact_opens=opens,
+        contact_closes=closes,
         never_contact_time=never,
         agent=None if group is None else next_in_turn(team, people.last_turn(db, group)),
         name=None if known is None else known.name,
@@ -78,11 +79,12 @@ def look_up(
     )
 
 
-def _quiet(policy: Policy, number: E164 | None, at: datetime) -> tuple[datetime | None, bool]:
-    """End of the quiet hours where the number may be, None outside of them; and whether they never end."""
+def _quiet(policy: Policy, number: E164 | None, at: datetime) -> tuple[datetime | None, datetime | None, bool]:
+    """End of the quiet hours where the number may be, None outside of them; when the next begin; whether they never end."""
     if number is None:
-        return None, False
-    opens = contact_opens(at, numbering.zones(number), policy.quiet.first_minute, policy.quiet.end_minute)
+        return None, None, False
+    zones, first, end = numbering.zones(number), policy.quiet.first_minute, policy.quiet.end_minute
+    opens = contact_opens(at, zones, first, end)
     if opens is None:
-        return None, True
-    return (None, False) if opens == at else (opens, False)
+        return None, None, True
+    return None if opens == at else opens, contact_closes(opens, zones, first, end), False

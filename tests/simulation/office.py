@@ -41,6 +41,11 @@ def families() -> tuple[tuple[Variant, ...], ...]:
     return tuple(tuple(_load(window, changes) for changes in _CHANGES) for window in _WINDOWS)
 
 
+def policy_of(version: str) -> Policy:
+    """The policy that was in force."""
+    return next(variant.policy for family in families() for variant in family if variant.policy.version == version)
+
+
 def _load(window: str, changes: tuple[tuple[str, str], ...]) -> Variant:
     with tempfile.TemporaryDirectory() as folder:
         found = office.settings(Path(folder), ("quiet_hours:", f"texts: {{window: {window}}}\nquiet_hours:"), *changes)

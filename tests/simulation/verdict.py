@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 from ari_app.recovery.events import CallMissed
-from ari_app.recovery.policy import Policy
 from ari_app.recovery.values import LeadId
 from ari_app.store.replay import rebuild
 from tests.simulation.exchange import Exchange
-from tests.simulation.office import families
+from tests.simulation.office import policy_of
 from tests.simulation.targets import Ledger, PostOffice
 from tests.simulation.witness import Witness
-
-
-def policy_of(version: str) -> Policy:
-    """The policy that was in force."""
-    return next(variant.policy for family in families() for variant in family if variant.policy.version == version)
 
 
 def leads_agree(witness: Witness) -> None:

@@ -13,10 +13,13 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
+from ari_app import numbering
 from ari_app.recovery import codec, transcript
 from ari_app.recovery.effects import PlaceCallback, SendText, TextPurpose
 from ari_app.recovery.events import Event, TextReceived
+from ari_app.recovery.hours import contact_opens
 from ari_app.recovery.keywords import keyword
+from ari_app.recovery.policy import QuietAnswer
 from ari_app.recovery.values import Channel, ConsentState, EffectId, Keyword, LeadId, Stage
 from ari_app.runtime.recorder import Recorded
 from ari_app.store import journal, outbox
@@ -24,6 +27,7 @@ from ari_app.store.db import connect
 from ari_app.store.outbox import Order
 from ari_app.store.rows import parse
 from sms_gateway.messages import OutboundText
+from tests.simulation.office import policy_of
 from tests.support.virtual import VirtualClock
 
 ZONE = ZoneInfo("America/New_York")
@@ -186,6 +190,7 @@ class Witness:
         if effect.purpose is TextPurpose.TEXT_BACK:
             self._heeds_no(order, effect.to, Channel.TEXT)
             self._one_text_for_each_miss(order, effect)
+            self._not_in_the_night(order, effect)
             self._not_after_an_answer(order, effect)
         else:
             self._answers_a_word(effect)
@@ -195,6 +200,8 @@ class Witness:
         self.follow()
         self.tell(f"pbx: rings {effect.to} for {order.effect_id}")
         self._heeds_no(order, effect.to, Channel.CALL)
+        if not effect.by_request:
+            self._not_in_the_night(order, effect)
         self._not_after_an_answer(order, effect)
         before = self._dials.setdefault(effect.to, [])
         for effect_id, seconds in before:
@@ -256,6 +263,19 @@ class Witness:
             self.violated(
                 f"{order.kind} {order.effect_id} was begun {began - at:.0f} s after a talk that nobody told us of"
             )
+
+    def _not_in_the_night(self, order: Order, effect: SendText | PlaceCallback) -> None:
+        """By the caller's own clock, and the settings by which it was ordered."""
+        seq = int(order.effect_id.partition(".")[0])
+        version = self._db.execute("SELECT policy FROM events WHERE seq = ?", [seq]).fetchone()[0]
+        quiet = policy_of(version).quiet
+        if isinstance(effect, SendText) and quiet.texts is QuietAnswer.SEND:
+            return
+        zones, now = numbering.zones(effect.to), self._clock.now()
+        for at in (now, now - timedelta(seconds=UNDER_WAY_SECONDS)):
+            if contact_opens(at, zones, quiet.first_minute, quiet.end_minute) == at:
+                return
+        self.violated(f"{order.kind} {order.effect_id} went out in the quiet hours of {effect.to}")
 
     def _answers_a_word(self, effect: SendText) -> None:
         """Whoever said no still hears that we heard it, and what HELP and START ask for: one text for each of their own."""

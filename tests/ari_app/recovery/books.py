@@ -57,7 +57,7 @@ from ari_app.recovery.events import (
     TimerFired,
     VoicemailLeft,
 )
-from ari_app.recovery.hours import contact_opens
+from ari_app.recovery.hours import contact_closes, contact_opens
 from ari_app.recovery.intake import Known
 from ari_app.recovery.lead import Lead
 from ari_app.recovery.machine import Step
@@ -396,6 +396,8 @@ class Books:
         team = self.policy.groups[group].agents if group is not None and group in self.policy.groups else ()
         quiet = self.policy.quiet
         opens = contact_opens(self.at, (ZONE,), quiet.first_minute, quiet.end_minute)
+        assert opens is not None, "one zone has a time for contact"
+        closes = contact_closes(opens, (ZONE,), quiet.first_minute, quiet.end_minute)
         window = self.windows.get(office_key or "")
         recent = [order for order in self.orders.values() if order.at >= self.at - DAY and order.status != "cancelled"]
         texts = [order.effect for order in recent if isinstance(order.effect, SendText)]
@@ -408,6 +410,7 @@ class Books:
             callbacks=sum(isinstance(order.effect, PlaceCallback) for order in recent),
             replies=sum(text.purpose is not TextPurpose.TEXT_BACK for text in texts),
             contact_opens=None if opens == self.at else opens,
+            contact_closes=closes,
             agent=None if group is None else next_in_turn(team, self.turns.get(group)),
             name=self.name,
             email=self.email,

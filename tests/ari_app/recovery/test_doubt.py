@@ -167,6 +167,15 @@ def test_a_text_that_is_sent_again_in_quiet_hours_is_held() -> None:
     assert held.window_until > held.expires_at > held.not_before
 
 
+def test_a_text_that_is_sent_again_in_the_evening_is_not_tried_into_the_quiet_hours() -> None:
+    books = texted("failed")
+    books.at = START + timedelta(hours=10, minutes=57)
+    asked(books, Resend(order(books, SendText), "ana"))
+    again = books.orders[order(books, SendText)].effect
+    assert isinstance(again, SendText)
+    assert again.expires_at == START + timedelta(hours=11), "nine in the evening"
+
+
 def test_a_text_that_is_sent_again_has_time_to_be_sent() -> None:
     books = texted()
     old = books.orders[order(books, SendText)].effect

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ari_app.recovery.hours import Hours, Spans, contact_opens, in_window
+from ari_app.recovery.hours import Hours, Spans, contact_closes, contact_opens, in_window
 
 MIAMI = ZoneInfo("America/New_York")
 DENVER = ZoneInfo("America/Denver")
@@ -128,6 +128,30 @@ def test_windows_that_never_overlap_never_open() -> None:
     assert contact_opens(local("2026-11-24 12:00"), [MIAMI, HONOLULU], 9 * 60, 12 * 60) is None
 
 
+@pytest.mark.parametrize(
+    ("at", "zones", "closes"),
+    [
+        ("2026-11-24 08:00", [MIAMI], "2026-11-24 21:00"),
+        ("2026-11-24 20:59:59", [MIAMI], "2026-11-24 21:00"),
+        ("2026-11-24 20:55", [LA], "2026-11-25 00:00"),
+        ("2026-11-24 20:55", [MIAMI, LA], "2026-11-24 21:00"),
+        ("2026-11-24 20:55", [LA, MIAMI], "2026-11-24 21:00"),
+        (f"{SPRING} 08:30", [MIAMI], f"{SPRING} 21:00"),
+        (f"{AUTUMN} 08:30", [MIAMI], f"{AUTUMN} 21:00"),
+    ],
+)
+def test_contact_closes_when_it_is_night_at_the_first_possible_place(
+    at: str, zones: list[ZoneInfo], closes: str
+) -> None:
+    assert contact_closes(local(at), zones, 8 * 60, 21 * 60) == local(closes)
+
+
+@pytest.mark.parametrize("zones", [[], [MIAMI], [MIAMI, LA]])
+def test_a_window_of_the_whole_day_never_closes(zones: list[ZoneInfo]) -> None:
+    assert contact_closes(local("2026-11-24 12:00"), zones, 0, 24 * 60) is None
+    assert contact_closes(local("2026-11-24 12:00"), [MIAMI], 8 * 60, 24 * 60) == local("2026-11-25 00:00")
+
+
 moments = st.datetimes(datetime(2026, 1, 1), datetime(2028, 1, 1)).map(lambda at: at.replace(tzinfo=UTC))  # noqa: DTZ001
 
 
@@ -140,6 +164,18 @@ def test_contact_opens_at_the_first_moment_that_suits_everybody(at: datetime, zo
     while earlier < opens:
         assert not all(in_window(earlier, zone, 8 * 60, 21 * 60) for zone in zones)
         earlier += timedelta(minutes=7)
+
+
+@given(moments, st.lists(st.sampled_from([MIAMI, DENVER, LA, HONOLULU]), min_size=1, max_size=3, unique=True))
+def test_contact_closes_at_the_end_of_the_time_that_suits_everybody(at: datetime, zones: list[ZoneInfo]) -> None:
+    opens = contact_opens(at, zones, 8 * 60, 21 * 60)
+    assert opens is not None
+    closes = contact_closes(opens, zones, 8 * 60, 21 * 60)
+    assert closes is not None
+    assert opens < closes
+    for moment in (opens, opens + (closes - opens) / 2, closes - timedelta(seconds=1)):
+        assert all(in_window(moment, zone, 8 * 60, 21 * 60) for zone in zones)
+    assert not all(in_window(closes, zone, 8 * 60, 21 * 60) for zone in zones)
 
 
 @given(moments)

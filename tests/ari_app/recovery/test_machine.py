@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -445,6 +445,70 @@ def test_one_pressed_where_no_callback_is_planned_is_followed_by_one() -> None:
     lost = books.lead().callback_effect
     assert lost is not None
     assert reasons(books.settle(lost, "in_doubt")) == [AlertReason.CALLBACK_LOST]
+
+
+EVENING = START + timedelta(hours=10, minutes=57)
+"""20:57 in Miami: three minutes before the quiet hours."""
+
+
+@pytest.mark.parametrize(
+    ("changes", "at", "minutes"),
+    [
+        pytest.param((), EVENING, 3, id="until the quiet hours"),
+        pytest.param((("texts: hold", "texts: send"),), EVENING, 15, id="into them, if the settings let it"),
+        pytest.param((("8:00-21:00", "0:00-24:00"),), EVENING, 15, id="there are none"),
+        pytest.param((), START, 15, id="they are far"),
+        pytest.param((), EVENING + timedelta(hours=1), 10 * 60 + 3 + 15, id="held until the morning"),
+    ],
+)
+def test_a_text_is_tried_no_longer_than_it_may_go(
+    changes: tuple[tuple[str, str], ...], at: datetime, minutes: int
+) -> None:
+    books = Books(policy=policy(*changes), at=at)
+    step = books.call(CallMissed)
+    texts = [effect for effect in step.effects if isinstance(effect, SendText)]
+    assert [effect.expires_at - at for effect in texts] == [timedelta(minutes=minutes)]
+
+
+@pytest.mark.parametrize(
+    ("at", "pressed", "seconds"),
+    [
+        pytest.param(START, None, 300, id="they are far"),
+        pytest.param(EVENING, None, 180, id="until the quiet hours"),
+        pytest.param(EVENING, "1", 180, id="until the quiet hours, the request being older"),
+        pytest.param(EVENING + timedelta(minutes=2), "1", 120, id="as long as the request is fresh"),
+        pytest.param(EVENING + timedelta(hours=1), "1", 120, id="as long as the request is fresh, in quiet hours"),
+    ],
+)
+def test_a_callback_is_tried_no_longer_than_it_may_be_placed(at: datetime, pressed: str | None, seconds: int) -> None:
+    books = Books(
+        policy=policy(("standard:\n    - text: missed\n      after_hours: missed_after_hours\n", "standard:\n")), at=at
+    )
+    books.call(CallMissed, on_line=True)
+    books.call(PromptPlayed)
+    if pressed is not None:
+        books.call(KeyPressed, key=pressed)
+    step = books.call(CallerLeft)
+    calls = [effect for effect in step.effects if isinstance(effect, PlaceCallback)]
+    assert [effect.expires_at - at for effect in calls] == [timedelta(seconds=seconds)]
+
+
+def test_of_an_entry_in_which_the_begin_of_the_quiet_hours_is_unknown_the_old_limits_hold() -> None:
+    books = Books(at=EVENING)
+    books.call(CallMissed, on_line=True)
+    left = CallerLeft(
+        at=EVENING,
+        source_id="left:c1",
+        call_id="c1",
+        caller=CALLER,
+        kind=NumberKind.ORDINARY,
+        dialled=MAIN,
+        office="miami",
+        entry=None,
+    )
+    step = machine.step(books.lead(), left, Facts(gateway="sms"), books.policy, 2)
+    texts = [effect for effect in step.effects if isinstance(effect, SendText)]
+    assert [effect.expires_at - EVENING for effect in texts] == [timedelta(minutes=15)]
 
 
 def test_a_key_of_a_caller_without_a_number_changes_nothing() -> None:

@@ -19,6 +19,7 @@ from ari_app.runtime.outcome import Done, Failed, InDoubt, Refused, RetryAt
 from ari_app.runtime.recorder import Recorded
 from ari_app.store import outbox, people
 from tests.ari_app.runtime.world import Core, World, later, play
+from tests.support import office
 from tests.support.books import CALLER
 from tests.support.programs import run_program
 
@@ -121,6 +122,31 @@ def test_every_end_is_written_down_and_becomes_an_event(
         assert await core.statuses("text") == [status]
         settled = [event for event in told if event.kind == "text"]
         assert [(event.outcome, event.why, event.rule) for event in settled] == [(status, outcome.why, rule)]
+
+    play(main)
+
+
+@pytest.mark.parametrize("expires", ["15m", "4h"])
+def test_a_text_of_the_evening_that_the_gateway_cannot_take_does_not_go_in_the_night(
+    tmp_path: Path, expires: str
+) -> None:
+    async def main() -> None:
+        evening = timedelta(hours=10, minutes=55)  # 20:55 in Miami
+        answers = [RetryAt(later(evening.total_seconds() + seconds), "not bound") for seconds in (60, 240, 600)]
+        core = Core(tmp_path, text=(world := World(*answers)), alert=World())
+        core.clock.shift = evening
+        (tmp_path / "changed").mkdir()
+        changed = office.settings(
+            tmp_path / "changed", ("quiet_hours:", f"texts: {{expires: {expires}}}\nquiet_hours:")
+        )
+        core.books.in_force.swap(changed.policy, changed.document.model_dump_json(exclude_unset=True))
+        async with core.running():
+            await core.books.miss(plan="brief")
+            await core.pass_time(3600)
+        assert world.times == [0.0, 60.0, 240.0], "and not at five past nine"
+        assert await core.statuses("text") == ["failed"]
+        query = "SELECT status, json_extract(body, '$.reason') FROM outbox WHERE kind = 'alert'"
+        assert await core.query(query) == [("done", "text_failed")]
 
     play(main)
 

@@ -44,7 +44,7 @@ async def test_a_number_that_may_be_anywhere_has_no_hour_that_is_right_everywher
     far_apart = tuple(ZoneInfo(name) for name in ("America/New_York", "Europe/Athens", "Asia/Tokyo"))
     monkeypatch.setattr(numbering, "zones", lambda _: far_apart)
     found = await facts(books, CALLER)
-    assert (found.never_contact_time, found.contact_opens) == (True, None)
+    assert (found.never_contact_time, found.contact_opens, found.contact_closes) == (True, None, None)
 
 
 async def test_a_group_that_the_settings_do_not_know_has_no_turn(books: Books) -> None:

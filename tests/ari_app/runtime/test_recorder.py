@@ -520,4 +520,6 @@ async def test_quiet_hours_are_the_callers_own(books: Books) -> None:
     await books.miss("call-2", e164("+13125550142"))
     entries = await books.store.read(lambda db: list(journal.entries(db)))
     assert entries[0].facts.contact_opens == NOON + timedelta(hours=20), "eight o'clock in Miami"
+    assert entries[0].facts.contact_closes == NOON + timedelta(hours=33), "nine in the evening after that"
     assert entries[1].facts.contact_opens is None
+    assert entries[1].facts.contact_closes == NOON + timedelta(hours=10), "nine o'clock in Chicago"
