@@ -14,7 +14,7 @@ ADDED: dict[str, dict[str, tuple[str, ...]]] = {
     "0004_shapes": {
         "CallAnswered": ("elsewhere",),
         "CallClosed": ("elsewhere",),
-        "Facts": ("contacts_same", "noes_lost", "text_window_holder"),
+        "Facts": ("contact_closes", "contacts_same", "noes_lost", "text_window_holder"),
         "Lead": ("lifted_call", "lifted_at"),
     },
     "0005_alerts": {

@@ -183,7 +183,7 @@ class Story(RuleBasedStateMachine):
                 break
             self.time_comes()
             self.books.check()
-        assert all(lead.stage is Stage.IDLE for lead in self.books.leads.values())
+        assert all(lead.stage is Stage.IDLE for lead in self.books.leads.values()), "a plan never ends"
         for lead_id, lead in self.books.leads.items():
             assert self.books.replayed(lead_id) == lead
 
@@ -211,7 +211,7 @@ def _lazy(self: Draft, why: str) -> None:
     ("place", "name", "fault", "found"),
     [
         (gate, "_no_consent", _deaf, "after a no"),
-        (gate, "may_text_back", _windowless, "two text-backs|after a no"),
+        (gate, "may_text_back", _windowless, "two text-backs|after a no|never ends"),
         (Draft, "stop_plan", _lazy, "reached a person|left in the outbox|nobody asked for"),
     ],
 )
