@@ -410,6 +410,8 @@ def _taken_back(db: Database, order: Order) -> bool:
     lead = None if order.lead_id is None else journal.lead(db, order.lead_id)
     if lead is None:
         return False
+    if isinstance(order.effect, SendEmail):  # the lead keeps no progress of it
+        return lead.reached_by is not None or lead.closed_by is not None
     progress = {lead.text_effect: lead.text, lead.callback_effect: lead.callback}.get(order.effect_id)
     return progress is Progress.CANCELLED
 

@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 from ari_app.errors import StoreDamagedError, StoreUnavailableError
 from ari_app.recovery.commands import Declined, Resend
 from ari_app.recovery.effects import SendText
-from ari_app.recovery.events import CallAnswered, EffectSettled, LeadAcknowledged, OptOutRecorded
+from ari_app.recovery.events import CallAnswered, EffectSettled, LeadAcknowledged, LeadClosed, OptOutRecorded
 from ari_app.recovery.lead import Lead
 from ari_app.recovery.values import Channel, ConsentState, EffectId, LeadId, NumberKind, Progress, Stage, e164
 from ari_app.runtime.asking import ask, refusal
@@ -425,6 +425,32 @@ async def test_a_retry_is_no_event(books: Books) -> None:
     assert await books.recorder.settle(order, RetryAt(NOON, "throttled")) is None
     assert (await books.order("1.0")).status == "todo"
     assert (await counts(books))["events"] == 1
+
+
+@pytest.mark.parametrize(
+    ("event", "status"),
+    [
+        pytest.param(None, "todo", id="nothing happened"),
+        pytest.param("answered", "cancelled", id="the caller reached a person"),
+        pytest.param("closed", "cancelled", id="a person closed the lead"),
+    ],
+)
+async def test_an_email_that_is_being_tried_when_its_reason_goes_is_not_tried_again(
+    tmp_path: Path, event: str | None, status: str
+) -> None:
+    books = Books(tmp_path, ("brief: [{text: missed}, push]", "brief: [{email: follow_up}]"))
+    handle = connect(books.path)
+    handle.execute("INSERT INTO people VALUES (?, 'Caller', 'caller@example.org', 0)", [CALLER])
+    handle.close()
+    await books.miss(plan="brief")
+    under_way = (await books.claim("email"))[0]
+    if event == "answered":
+        await books.record(answered("call-2", NOON + timedelta(seconds=1)))
+    elif event == "closed":
+        await books.record(LeadClosed(at=NOON, source_id="command:1", by="ana", note="sold"), 1)
+    assert await books.recorder.settle(under_way, RetryAt(NOON, "451 try again later")) is None
+    assert [order.status for order in await books.orders("email")] == [status]
+    books.close()
 
 
 async def test_doubt_that_is_resolved_is_an_event_of_its_own(books: Books) -> None:
