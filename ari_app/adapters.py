@@ -39,7 +39,7 @@ def callback_placer(
         section=document.callback,
         trunk_name=name,
         trunk=document.trunks[name],
-        media_url=f"ws://{http.host}:{http.port}",
+        media_url=f"ws://{http.authority}",
         media_host=functools.partial(own_address_towards, http.host, http.port),
         region=document.brokerage.country,
         voice_loaded=voice.loaded,

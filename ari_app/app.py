@@ -110,7 +110,7 @@ class Application:
 
             password = settings.secrets().resolve("ari", document.pbx.ari.secret)
             http = document.pbx.http
-            ari = Ari(f"http://{http.host}:{http.port}", document.pbx.ari.user, password, application=document.pbx.app)
+            ari = Ari(f"http://{http.authority}", document.pbx.ari.user, password, application=document.pbx.app)
             await stack.enter_async_context(ari)
             life = secrets.token_hex(3)
             supervisor = CallSupervisor(ari, store, recorder, clock, prompts, document.prompt, life=life)

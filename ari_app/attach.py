@@ -207,7 +207,7 @@ async def _call_path(settings: Settings, call: TestCall, ear: Ear, *, queues: bo
     except SecretUnavailableError as error:
         yield Finding("ARI", Grade.FAILURE, str(error), "put the ARI user's password where the settings say")
         return
-    url = f"http://{pbx.http.host}:{pbx.http.port}"
+    url = f"http://{pbx.http.authority}"
     async with Ari(url, pbx.ari.user, password, application=pbx.app, within=5.0) as ari:
         try:
             info = await ari.server.info()

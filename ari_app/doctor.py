@@ -188,7 +188,7 @@ async def _asterisk(settings: Settings) -> AsyncIterator[Finding]:
     if not document.pbx.has_ari:
         return
     http, user = document.pbx.http, document.pbx.ari.user
-    url = f"http://{http.host}:{http.port}"
+    url = f"http://{http.authority}"
     try:
         password = settings.secrets().resolve("ari", document.pbx.ari.secret)
     except SecretUnavailableError as error:

@@ -47,8 +47,8 @@ def up(cli: Cli) -> None:
     status = managed.up(cli.settings, _say)
     sip, http = cli.settings.document.pbx.sip, cli.settings.document.pbx.http
     click.echo(
-        f"Asterisk {managed.host.version} runs (pid {status.pid}), SIP on {sip.host}:{sip.port},"
-        f" ARI on {http.host}:{http.port}, configuration in {managed.folders.etc}"
+        f"Asterisk {managed.host.version} runs (pid {status.pid}), SIP on {sip.authority},"
+        f" ARI on {http.authority}, configuration in {managed.folders.etc}"
     )
 
 

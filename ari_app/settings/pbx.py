@@ -41,6 +41,11 @@ class Listener(Section):
     host: Host = "127.0.0.1"
     port: Port
 
+    @property
+    def authority(self) -> str:
+        """``host:port`` as a URL takes it (RFC 3986 section 3.2): an IPv6 address stands in brackets."""
+        return f"{uri_host(self.host)}:{self.port}"
+
 
 class Account(Section):
     """A user of ARI or AMI. Without ``secret`` one is generated under the data folder, mode 0600."""

@@ -24,6 +24,7 @@ from ari_app.settings.model import (
     write_duration,
 )
 from ari_app.settings.numbers import read_pattern
+from ari_app.settings.pbx import Listener
 from ari_app.settings.problem import SettingsError, nearest
 from ari_app.settings.secrets import SecretStore
 from ari_app.settings.yaml_source import read
@@ -286,3 +287,11 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(SecretUnavailableError, match=r"generated secret .*file/secrets/ari"):
         SecretStore(tmp_path / "file" / "secrets", tmp_path).resolve("ari", None)
+
+
+@pytest.mark.parametrize(
+    ("host", "authority"),
+    [("127.0.0.1", "127.0.0.1:8088"), ("pbx.example", "pbx.example:8088"), ("fd00::2", "[fd00::2]:8088")],
+)
+def test_where_asterisk_listens_stands_in_a_url(host: str, authority: str) -> None:
+    assert Listener(host=host, port=8088).authority == authority
