@@ -253,7 +253,7 @@ def _ringing_deadline(draft: CallDraft) -> None:
 
 def _end_turn(draft: CallDraft, leg: Leg) -> None:
     """A phone's turn is over: the next one's, or another turn for the only one that is left."""
-    if not leg.rang:
+    if leg.state is not LegState.RINGING:
         draft.cancel(leg, end=LegEnd.UNREACHABLE)
         _next_phone(draft)
     elif _phone_in_turn(draft) in (None, leg.phone):

@@ -251,6 +251,15 @@ def test_the_ring_clock_starts_anew_when_the_only_phone_that_rang_is_asked_again
 
 
 @pytest.mark.parametrize("strategy", Strategy)
+def test_the_only_phone_that_rang_and_does_not_ring_again_is_not_waited_for_for_ever(strategy: Strategy) -> None:
+    call = Telling.of(strategy=strategy, phones=("101",))
+    call.arrived()
+    call.ringing(0)
+    call.asked(0)
+    assert "call_missed no_answer" in words(call.deadline())
+
+
+@pytest.mark.parametrize("strategy", Strategy)
 def test_a_phone_that_was_lost_unheard_rings_anew_and_what_is_told_of_the_lost_leg_is_not_of_the_new_one(
     strategy: Strategy,
 ) -> None:
