@@ -21,16 +21,16 @@ from ari_app.pbx.errors import AsteriskFailedError
 def opened(base: Path, folder: Path) -> Iterator[int]:
     """``folder`` (``base``, or one below it), made if it is missing: a descriptor, for ``dir_fd``.
 
-    Root follows no link from ``base`` on; the way there is the administrator's. Who is not root has nothing to give away, and
-    may keep a folder elsewhere. Raises AsteriskFailedError, OSError.
+    Root follows no link below ``base``; the way there, and ``base`` itself, Asterisk's account cannot change, and an
+    administrator may have put it on another disk. Who is not root has nothing to give away. Raises AsteriskFailedError, OSError.
     """
     kind = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
     root = os.geteuid() == 0
-    base.parent.mkdir(parents=True, exist_ok=True)
-    way = base.parent
+    base.mkdir(parents=True, exist_ok=True)
+    way = base
     descriptor = os.open(way, kind)
     try:
-        for name in folder.relative_to(way).parts:
+        for name in folder.relative_to(base).parts:
             way /= name
             with contextlib.suppress(FileExistsError):
                 os.mkdir(name, dir_fd=descriptor)

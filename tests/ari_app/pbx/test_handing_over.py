@@ -49,7 +49,7 @@ def test_a_folder_that_is_missing_is_made_and_given_with_all_that_is_in_it(tmp_p
 
 
 @as_root
-@pytest.mark.parametrize("where", ["pbx", "pbx/spool", "pbx/spool/recording"])
+@pytest.mark.parametrize("where", ["pbx/spool", "pbx/spool/recording"])
 def test_root_refuses_a_folder_that_is_a_link_and_says_which(tmp_path: Path, victim: Path, where: str) -> None:
     link = tmp_path / where
     link.parent.mkdir(parents=True, exist_ok=True)
@@ -59,6 +59,16 @@ def test_root_refuses_a_folder_that_is_a_link_and_says_which(tmp_path: Path, vic
         hand_over(base, base / "spool" / "recording")
     assert owners(victim) == {0}
     assert {path.name for path in victim.iterdir()} == {"inside"}, "nothing is made there either"
+
+
+@as_root
+def test_an_administrator_may_keep_all_of_it_on_another_disk(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    base = tmp_path / "pbx"
+    base.symlink_to(tmp_path / "disk")
+    hand_over(base, base / "spool" / "recording")
+    assert owners(tmp_path / "disk" / "spool" / "recording") == {ACCOUNT}
+    assert (tmp_path / "disk").stat().st_uid == 0
 
 
 @as_root
