@@ -6,7 +6,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +18,14 @@ from ari_app.pbx.ari import Ari
 from ari_app.pbx.event_socket import Connected, Snapshot
 from ari_app.pbx.fields import Fields
 from ari_app.pbx.models import Application, AsteriskInfo, Channel
-from ari_app.recovery.effects import PlaceCallback
 from ari_app.recovery.values import EffectId
 from ari_app.runtime.outcome import RetryAt
 from ari_app.speech import VoiceSoon
 from ari_app.store.outbox import Order
+from tests.ari_app.calls.test_callback import ORDER
 from tests.ari_app.pbx.events import CHANNEL
 from tests.ari_app.pbx.test_ari_http import ari_of
-from tests.support.books import CALLER, DIALLED, NOON, Books
+from tests.support.books import CALLER, NOON, Books
 from tests.support.waiting import until
 
 INFO = AsteriskInfo("22.10.1", "0", NOON, NOON)
@@ -103,18 +102,7 @@ async def test_who_calls_while_asterisk_tells_who_is_on_the_line_is_not_rung(tmp
         soon.loaded = lambda: True  # type: ignore[method-assign]
         placer = callback_placer(books.settings, ari, supervisor, soon, SystemClock())
         assert placer is not None
-        effect = PlaceCallback(
-            to=CALLER,
-            caller_id=DIALLED,
-            missed_at=NOON,
-            office="miami",
-            name=None,
-            listing=None,
-            phones=("101",),
-            expires_at=NOON + timedelta(minutes=5),
-            by_request=False,
-        )
-        order = Order(EffectId("7.0"), None, "callback", effect, "doing", NOON, NOON, None, 1, None, None)
+        order = Order(EffectId("7.0"), None, "callback", ORDER, "doing", NOON, NOON, None, 1, None, None)
         outcome = await placer.act(order)
     assert isinstance(outcome, RetryAt)
     assert not any(asked.startswith("POST") for asked in asterisk.asked)
