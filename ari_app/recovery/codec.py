@@ -13,10 +13,12 @@ import types
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
-from enum import Enum
-from functools import cache
+from enum import Enum, StrEnum
+from functools import cache, lru_cache
+from operator import attrgetter
 from typing import Any, NewType, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from ari_app.recovery.copying import made_of
 from ari_app.recovery.shapes import added_to
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
@@ -62,8 +64,8 @@ def decode(kind: Any, data: Json) -> Any:
 @cache
 def _writer(kind: type) -> Writer:
     """How values of exactly this type are written."""
-    if issubclass(kind, Enum):
-        return _write_enum
+    if issubclass(kind, StrEnum):
+        return str.__str__
     if issubclass(kind, datetime):
         return _write_datetime
     if issubclass(kind, tuple | list):
@@ -79,31 +81,42 @@ def _write_plain(value: Json) -> Json:
     return value
 
 
-def _write_enum(value: Enum) -> Json:
-    raw = value.value
-    assert isinstance(raw, str)
-    return raw
-
-
+@lru_cache(1024)  # a time stands in several entries and rows of its call
 def _write_datetime(value: datetime) -> Json:
     if value.tzinfo is None:
         raise TypeError(f"a datetime without a zone is never stored: {value!r}")
     return value.astimezone(UTC).isoformat()
 
 
+def _members(hint: Any) -> frozenset[Any]:
+    """The types that a value of this one may have."""
+    if isinstance(hint, NewType):
+        return _members(hint.__supertype__)
+    if get_origin(hint) in (Union, types.UnionType):
+        return frozenset().union(*map(_members, get_args(hint)))
+    return frozenset({hint})
+
+
 def _object_writer(kind: Any) -> Writer:
+    hints = get_type_hints(kind)
+    names = tuple(field.name for field in fields(kind))
+    rich = tuple(name for name in names if not _members(hints[name]) <= _PLAIN)
+    added = tuple((field.name, field.default) for field in fields(kind) if field.name in added_to(kind.__name__))
+    # All fields at one go; ``__class__`` keeps it a tuple where there are fewer than two.
+    read = attrgetter("__class__", "__class__", *names)
+    keys = ("type", "type", *names)
     tag = kind.__name__
-    added = added_to(tag)
-    names = tuple((field.name, field.name in added, field.default) for field in fields(kind))
 
     def write(value: object) -> Json:
-        body: dict[str, Json] = {"type": tag}
-        for name, is_added, default in names:
-            item = getattr(value, name)
-            if is_added and item == default:
-                continue
-            item_kind: Any = type(item)
-            body[name] = item if item_kind in _PLAIN else _writer(item_kind)(item)
+        body: dict[str, Any] = dict(zip(keys, read(value), strict=True))
+        body["type"] = tag
+        for name, default in added:
+            if body[name] == default:
+                del body[name]
+        for name in rich:
+            item = body.get(name)
+            if item is not None:
+                body[name] = encode(item)
         return body
 
     return write
@@ -141,13 +154,19 @@ def _plain_reader(kind: type) -> Reader:
 
 
 def _read_datetime(data: Json) -> datetime:
-    try:
-        at = datetime.fromisoformat(data) if isinstance(data, str) else None
-    except ValueError:
-        at = None
-    if at is None or at.tzinfo is None:
+    at = _instant(data) if isinstance(data, str) else None
+    if at is None:
         raise DecodeError("", f"expected an ISO 8601 time with its zone, found {data!r}")
-    return at.astimezone(UTC)
+    return at
+
+
+@lru_cache(1024)
+def _instant(text: str) -> datetime | None:
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return None if at.tzinfo is None else at.astimezone(UTC)
 
 
 def _enum_reader(kind: type[Enum]) -> Reader:
@@ -205,6 +224,8 @@ def _union_reader(members: tuple[Any, ...]) -> Reader:
 def _object_reader(kind: Any) -> Reader:
     hints = get_type_hints(kind)
     readers = {field.name: _reader(hints[field.name]) for field in fields(kind)}
+    plain = {name: _members(hints[name]) & _PLAIN for name in readers}  # a value of these is taken as it is
+    make = made_of(kind)
     tag = kind.__name__
 
     def read(data: Json) -> Any:
@@ -216,13 +237,13 @@ def _object_reader(kind: Any) -> Reader:
         try:
             for name, item in data.items():
                 if name != "type":
-                    values[name] = readers[name](item)
+                    values[name] = item if type(item) in plain[name] else readers[name](item)
         except KeyError:
             raise DecodeError(name, f"unknown in {tag}") from None
         except DecodeError as error:
             raise _below(name, error) from None
         try:
-            return kind(**values)
+            return make(values)
         except TypeError as error:
             raise DecodeError("", str(error)) from None
 

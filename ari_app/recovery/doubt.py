@@ -7,10 +7,10 @@ or, where the no's of that time are lost, too, until a no would be of long ago.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from ari_app.recovery import gate, plan
-from ari_app.recovery.copying import replace
 from ari_app.recovery.draft import Draft
 from ari_app.recovery.effects import BarTexts, EndOrder, SendEmail, SendText, WorldEffect
 from ari_app.recovery.events import CallMissed, OrderDropped, OrderResent

@@ -24,7 +24,7 @@ REPLIES_KEPT = 20
 """Replies kept in the snapshot; the journal holds them all."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # without slots: so it is copied fast
 class Lead:
     """A person who tried to reach an office, and what has been done about it.
 

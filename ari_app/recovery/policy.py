@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 from ari_app.recovery.hours import Hours
 from ari_app.recovery.patterns import Pattern, most_specific
@@ -262,9 +263,10 @@ class EmailTemplate:
     body: Template
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Policy:
-    """Everything that decisions depend on. version: a digest of the effective settings."""
+    """Everything that decisions depend on; itself and no other, so that what it says can be remembered. version: a digest of
+    the effective settings."""
 
     version: str
     brokerage: str
@@ -303,9 +305,7 @@ class Policy:
 
     def entry_for(self, dialled: str) -> NumberEntry | None:
         """The most specific entry that matches ``dialled`` (with or without ``+``)."""
-        digits = dialled.removeprefix("+")
-        found = most_specific((entry.pattern for entry in self.entries), digits)
-        return next((entry for entry in self.entries if entry.pattern is found), None)
+        return _entry_for(self, dialled.removeprefix("+"))
 
     def group_of_text(self, recipient: str, office: str | None) -> str | None:
         """Whose agents a text to ``recipient`` is for. One that has no entry, such as the number that a gateway sends everything
@@ -329,3 +329,9 @@ class Policy:
     def is_ours(self, number: E164) -> bool:
         """Whether ``number`` is an agent's own mobile."""
         return any(agent.mobile == number for agent in self.agents.values())
+
+
+@lru_cache(4096)  # each event of a call asks several times, and there may be hundreds of patterns
+def _entry_for(policy: Policy, digits: str) -> NumberEntry | None:
+    found = most_specific((entry.pattern for entry in policy.entries), digits)
+    return next((entry for entry in policy.entries if entry.pattern is found), None)

@@ -89,7 +89,9 @@ class Template:
 
 def clean(value: str, limit: int) -> str:
     """``value`` on one line, without control and formatting characters, at most ``limit`` characters."""
-    kept = "".join(char for char in value if char.isspace() or not unicodedata.category(char).startswith("C"))
+    kept = value
+    if not (value.isascii() and value.isprintable()):
+        kept = "".join(char for char in value if char.isspace() or not unicodedata.category(char).startswith("C"))
     return " ".join(kept.split())[:limit].rstrip()
 
 

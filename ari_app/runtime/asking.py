@@ -26,6 +26,7 @@ async def ask(recorder: Recorder, clock: Clock, command: Command, request_id: st
     declined: list[Declined] = []
 
     def job(db: Database, record: Record) -> list[Recorded | None]:
+        declined.clear()
         lead_id, standing = _about(db, command)
         lead = None if lead_id is None else journal.lead(db, lead_id)
         event = decide(lead, command, policy, at, request_id, standing)

@@ -166,24 +166,24 @@ class Dispatcher:
         return await self._store.write(job), self._poll_seconds
 
     async def _carry_out(self, lane: Lane, order: Order, refused: Refused | None) -> None:
-        bound = log.bind(outbox_id=order.effect_id, lead_id=order.lead_id, kind=order.kind, attempt=order.attempts)
+        about = {"outbox_id": order.effect_id, "lead_id": order.lead_id, "kind": order.kind, "attempt": order.attempts}
         outcome = refused or self._out_of_time(order) or await self._act(lane, order)
         if isinstance(outcome, RetryAt) and order.attempts >= lane.attempts:
             outcome = Failed(f"given up after {order.attempts} attempts: {outcome.why}")
         match outcome:
             case Done():
-                bound.info("order_done")
+                log.info("order_done", **about)
             case RetryAt(why=why):
-                bound.warning("order_tried_again", why=why)
+                log.warning("order_tried_again", why=why, **about)
             case Failed(why=why) | InDoubt(why=why) | Refused(why=why):
-                bound.warning("order_ended", outcome=type(outcome).__name__, why=why)
+                log.warning("order_ended", outcome=type(outcome).__name__, why=why, **about)
         waits = backoff(0.2, POLL_SECONDS)
         while True:
             try:
                 await self._recorder.settle(order, outcome)
             except StoreUnavailableError as error:
                 # The act has happened; only its mark is missing. Until it is written the row stays "doing".
-                bound.error("outcome_waits_for_store", error=str(error))
+                log.error("outcome_waits_for_store", error=str(error), **about)
                 await self._clock.pause(next(waits))
             except StoreError:
                 raise

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from ari_app import numbering
 from ari_app.recovery.events import Facts
 from ari_app.recovery.hours import contact_closes, contact_opens
 from ari_app.recovery.policy import Policy
 from ari_app.recovery.rotation import next_in_turn
-from ari_app.recovery.values import E164, Channel, Consent, NumberKind
-from ari_app.store import journal, lost_time, outbox, pace, people
+from ari_app.recovery.values import E164, NumberKind
+from ari_app.store import journal, lost_time, people
 from ari_app.store.db import Database
 
 DAY = timedelta(hours=24)
@@ -32,6 +34,29 @@ def _is_ours(number: E164, policy: Policy) -> bool:
     return policy.is_ours(number) or number == policy.phone or (entry is not None and not entry.key.startswith("_"))
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a policy says of a number, whoever has it. gateway: for texts to it. alike: what counts the contacts with its like."""
+
+    kind: NumberKind
+    blocked: bool
+    gateway: str | None
+    may_call_back: bool
+    alike: str
+
+
+@lru_cache(numbering.CACHED)
+def standing(policy: Policy, number: E164) -> Standing:
+    """Looked up once, and not for each event of a call."""
+    return Standing(
+        kind=kind_of(numbering.classify(number, policy.region), policy),
+        blocked=policy.is_blocked(number),
+        gateway=policy.text_route(number),
+        may_call_back=policy.may_call_back(number),
+        alike=policy.limits.alike(number),
+    )
+
+
 def look_up(
     db: Database,
     policy: Policy,
@@ -45,44 +70,47 @@ def look_up(
 ) -> Facts:
     """Everything known at ``at`` about the person behind ``number``. missed: when a missed call was, and what time it is."""
     team = policy.groups[group].agents if group is not None and group in policy.groups else ()
-    known = None if number is None else people.person(db, number)
-    said = {} if number is None else people.consents(db, number)
-    callbacks, replies, texts = (0, 0, 0) if number is None else outbox.contacts_since(db, number, at - DAY)
-    alike, contacts = (0, 0) if number is None else pace.counts(db, policy.limits.alike(number), at)
     lost = None if missed is None else lost_time.covers(db, missed[0])
-    window = None if number is None or office is None else people.text_window(db, number, office)
+    if number is None:
+        return Facts(
+            kind=kind,
+            agent=None if group is None else next_in_turn(team, people.last_turn(db, group)),
+            books_lost_until=None if lost is None else lost.until,
+            noes_lost=lost is not None and not lost.noes_known,
+        )
+    stands = standing(policy, number)
+    known = people.known(db, number, office=office, group=group, alike=stands.alike, at=at, since=at - DAY)
+    person, window = known.person, known.window
     opens, closes, never = _quiet(policy, number, at)
     return Facts(
         kind=kind,
-        blocked=number is not None and (policy.is_blocked(number) or (known is not None and known.blocked)),
-        text=said.get(Channel.TEXT, Consent()),
-        call=said.get(Channel.CALL, Consent()),
+        blocked=stands.blocked or (person is not None and person.blocked),
+        text=known.text,
+        call=known.call,
         text_window_until=None if window is None else window.until,
         text_window_holder=None if window is None else window.holder,
-        callbacks=callbacks,
-        replies=replies,
-        contacts_same=callbacks + texts,
-        contacts_alike=alike,
-        contacts=contacts,
+        callbacks=known.callbacks,
+        replies=known.replies,
+        contacts_same=known.callbacks + known.texts,
+        contacts_alike=known.alike,
+        contacts=known.contacts,
         contact_opens=opens,
         contact_closes=closes,
         never_contact_time=never,
-        agent=None if group is None else next_in_turn(team, people.last_turn(db, group)),
-        name=None if known is None else known.name,
-        email=None if known is None else known.email,
-        gateway=None if number is None else policy.text_route(number),
-        may_call_back=number is not None and policy.may_call_back(number),
+        agent=None if group is None else next_in_turn(team, known.last_turn),
+        name=None if person is None else person.name,
+        email=None if person is None else person.email,
+        gateway=stands.gateway,
+        may_call_back=stands.may_call_back,
         books_lost_until=None if lost is None else lost.until,
         noes_lost=lost is not None and not lost.noes_known,
         # Later than now is only what a clock wrote that was put back since.
-        reached_since=None if missed is None or number is None else journal.answered_between(db, number, *missed),
+        reached_since=None if missed is None else journal.answered_between(db, number, *missed),
     )
 
 
-def _quiet(policy: Policy, number: E164 | None, at: datetime) -> tuple[datetime | None, datetime | None, bool]:
+def _quiet(policy: Policy, number: E164, at: datetime) -> tuple[datetime | None, datetime | None, bool]:
     """End of the quiet hours where the number may be, None outside of them; when the next begin; whether they never end."""
-    if number is None:
-        return None, None, False
     zones, first, end = numbering.zones(number), policy.quiet.first_minute, policy.quiet.end_minute
     opens = contact_opens(at, zones, first, end)
     if opens is None:

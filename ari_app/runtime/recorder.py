@@ -55,7 +55,7 @@ from ari_app.recovery.lead import Lead
 from ari_app.recovery.machine import Step
 from ari_app.recovery.policy import Policy
 from ari_app.recovery.values import E164, Channel, ConsentState, EffectId, LeadId, NumberKind, Progress, Verdict
-from ari_app.runtime.facts import kind_of, look_up
+from ari_app.runtime.facts import kind_of, look_up, standing
 from ari_app.runtime.outcome import Done, Failed, InDoubt, Outcome, Refused, RetryAt
 from ari_app.runtime.receipts import apply_parked
 from ari_app.store import journal, outbox, pace, people, receipts, timers
@@ -237,11 +237,7 @@ class Recorder:
         if lead is not None:
             number, office = lead.number, lead.office
             if not isinstance(event, InboundCall):
-                kind = (
-                    NumberKind.ORDINARY
-                    if number is None
-                    else kind_of(numbering.classify(number, policy.region), policy)
-                )
+                kind = NumberKind.ORDINARY if number is None else standing(policy, number).kind
         elif number is not None and isinstance(event, InboundCall | TextReceived | OptOutRecorded):
             known = journal.newest_lead(db, number, office)
             if known is not None and intake.joins(known, event.at):

@@ -1,8 +1,9 @@
 """One SQLite file, one thread that writes it. WAL, ``synchronous=FULL``: what is acknowledged survives a power cut.
 A second thread folds the log into the file, a third reads.
 
-Jobs are plain functions of a database handle. All that wait are written together (group commit), each inside its own
-savepoint, so that one job's failure takes nothing of another's with it. A job's caller hears of success only after COMMIT.
+Jobs are plain functions of a database handle. All that wait are written together (group commit); if one fails, they are run
+once more, each inside its own savepoint, so that the failure takes nothing of another's with it. A job's caller hears of success
+only after COMMIT.
 """
 
 from __future__ import annotations
@@ -26,9 +27,12 @@ from ari_app.store.schema import BACK, migrations
 
 T = TypeVar("T")
 Job = Callable[[Database], T]
+"""May be run a second time after its first run was taken back: what it keeps outside of the database, it begins anew."""
 
 BATCH = 64
 """Jobs that share one COMMIT at most."""
+CACHE_KB = 16_000
+"""Of the file's pages, kept in memory for each handle: what callers of the last hours need, with the indexes above it."""
 BUSY_SECONDS = 5.0
 """How long a lock held by another process is waited for."""
 FOLD_EVERY = 251
@@ -67,9 +71,12 @@ def connect(path: Path, *, readonly: bool = False) -> Database:
         connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=BUSY_SECONDS)
         stack.callback(connection.close)
         db = Database(connection)
+        # Transactions are ours: sqlite_utils' way to a statement, which watches for its own, would cost as much as SQLite's.
+        db.execute = connection.execute  # type: ignore[method-assign, assignment]
         db.execute("PRAGMA query_only = ON" if readonly else "PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
         db.execute("PRAGMA foreign_keys = ON")
+        db.execute(f"PRAGMA cache_size = -{CACHE_KB}")
         db.execute("PRAGMA temp_store = MEMORY")  # what a savepoint may have to take back is no file each time
         db.execute("SELECT count(*) FROM sqlite_master")  # a file that is none of ours is found here
         stack.pop_all()
@@ -374,8 +381,7 @@ class _Worker:
         assert self._loop is not None
         waiting: asyncio.Future[T] = self._loop.create_future()
         self._queue.put((job, waiting))
-        # Shielded: a caller who is cancelled does not take back what may already be written.
-        return await asyncio.shield(waiting)
+        return await waiting  # a caller who is cancelled takes back nothing: the job has been handed over
 
     def _main(self) -> None:
         assert self._loop is not None
@@ -428,11 +434,21 @@ class _Failed:
 
 
 def _commit(db: Database, jobs: Sequence[Job[Any]], path: Path) -> list[Any]:
-    """Run the jobs in one transaction, each in a savepoint. If it cannot be committed, all have failed."""
+    """Run the jobs in one transaction. One that fails takes nothing of another's with it; if it cannot be committed, all have
+    failed."""
     try:
         # IMMEDIATE: a deferred transaction that reads first fails as "locked" when it comes to write.
         db.execute("BEGIN IMMEDIATE")
-        results = [_in_savepoint(db, job, path) for job in jobs]
+        try:
+            results = [job(db) for job in jobs]
+        except Exception:
+            if len(jobs) == 1 or not db.conn.in_transaction:
+                # A full or failing disk has rolled back the whole transaction, other jobs' work with it.
+                raise
+            # Once more, each in a savepoint, which costs a sixth of a job: few fail.
+            db.execute("ROLLBACK")
+            db.execute("BEGIN IMMEDIATE")
+            results = [_in_savepoint(db, job, path) for job in jobs]
         db.execute("COMMIT")
     except Exception as error:  # noqa: BLE001 - it is handed to the callers
         if db.conn.in_transaction:

@@ -99,13 +99,18 @@ def claim(db: Database, kind: str, at: datetime, lease_until: datetime, limit: i
             order = _order(row)
         except codec.DecodeError as error:
             settle(db, EffectId(row[0]), "failed", at, None, f"its body cannot be read: {error}")
-            continue
-        db.execute(
-            "UPDATE outbox SET status = 'doing', attempts = attempts + 1, lease_until = ? WHERE id = ?",
-            [stamp(lease_until), order.effect_id],
-        )
-        _log(db, order.effect_id, at, "doing", None)
-        orders.append(replace(order, status="doing", attempts=order.attempts + 1))
+        else:
+            orders.append(replace(order, status="doing", attempts=order.attempts + 1))
+    taken = dump([order.effect_id for order in orders])
+    db.execute(
+        "UPDATE outbox SET status = 'doing', attempts = attempts + 1, lease_until = ?"
+        " WHERE id IN (SELECT value FROM json_each(?))",
+        [stamp(lease_until), taken],
+    )
+    db.execute(
+        "INSERT INTO outbox_log (outbox_id, at, status, why) SELECT value, ?, 'doing', NULL FROM json_each(?)",
+        [now, taken],
+    )
     return orders
 
 
@@ -231,23 +236,6 @@ def order(db: Database, effect_id: EffectId) -> Order | None:
 def of_lead(db: Database, lead_id: LeadId) -> list[Order]:
     """All orders of a lead, in their order."""
     return [_order(row) for row in db.execute(f"SELECT {_COLUMNS} FROM outbox WHERE lead_id = ? ORDER BY n", [lead_id])]  # noqa: S608
-
-
-_CONTACTS_SINCE = """
-    SELECT count(*) FILTER (WHERE kind = 'callback'),
-           count(*) FILTER (WHERE kind = 'text' AND purpose NOT IN ('', 'text_back')),
-           count(*) FILTER (WHERE kind = 'text' AND purpose = 'text_back')
-    FROM outbox
-    WHERE number = ? AND kind IN ('callback', 'text') AND created_at > ?
-      AND (status NOT IN ('refused', 'cancelled', 'failed') OR (status = 'cancelled' AND EXISTS (
-           SELECT 1 FROM outbox_log AS was WHERE was.outbox_id = outbox.id AND was.status = 'in_doubt')))"""
-"""What was in doubt, and was dropped by a person, may have gone out all the same."""
-
-
-def contacts_since(db: Database, number: E164, since: datetime) -> tuple[int, int, int]:
-    """Callbacks, automatic replies, and text-backs to a number since then that went out or may have, or are about to."""
-    callbacks, replies, texts = db.execute(_CONTACTS_SINCE, [number, stamp(since)]).fetchone()
-    return int(callbacks), int(replies), int(texts)
 
 
 _DEPTHS = " UNION ALL ".join(

@@ -21,14 +21,9 @@ def add(db: Database, at: datetime, *buckets: str) -> None:
         )
 
 
-def counts(db: Database, bucket: str, at: datetime) -> tuple[int, int]:
-    """Contacts of a bucket, and of all, in the hour before ``at``, to the minute."""
-    rows = db.execute(
-        "SELECT bucket, sum(contacts) FROM pace WHERE bucket IN (?, ?) AND minute > ? GROUP BY bucket",
-        [bucket, ALL, _minute(at) - MINUTES],
-    )
-    found = dict(rows.fetchall())
-    return int(found.get(bucket, 0)), int(found.get(ALL, 0))
+def hour_before(at: datetime) -> int:
+    """The minute after which the last hour's contacts were."""
+    return _minute(at) - MINUTES
 
 
 def forget(db: Database, at: datetime) -> None:

@@ -9,6 +9,7 @@ from datetime import datetime
 from sqlite_utils import Database
 
 from ari_app.recovery.values import E164, Channel, Consent, ConsentState, EffectId
+from ari_app.store import pace
 from ari_app.store.rows import instant, stamp
 
 
@@ -31,18 +32,82 @@ class TextWindow:
     holder: str
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the books say of a number at one moment.
+
+    callbacks, replies, texts: callbacks, automatic replies and text-backs that went out or may have, or are about to, since a
+    time. alike, contacts: contacts of the last hour, to the minute: with numbers like this one, and with all.
+    last_turn: the agent who had the last turn in the group.
+    """
+
+    person: Person | None
+    text: Consent
+    call: Consent
+    window: TextWindow | None
+    callbacks: int
+    replies: int
+    texts: int
+    alike: int
+    contacts: int
+    last_turn: str | None
+
+
+_KNOWN = f"""
+    SELECT people.name, people.email, people.blocked,
+           text.state, text.source, text.at, call.state, call.source, call.at,
+           text_windows.until, text_windows.outbox_id,
+           ordered.callbacks, ordered.replies, ordered.texts,
+           (SELECT sum(contacts) FROM pace WHERE bucket = ?2 AND minute > ?3),
+           (SELECT sum(contacts) FROM pace WHERE bucket = '{pace.ALL}' AND minute > ?3),
+           (SELECT agent FROM turns WHERE team = ?4)
+    FROM (SELECT count(*) FILTER (WHERE kind = 'callback') AS callbacks,
+                 count(*) FILTER (WHERE kind = 'text' AND purpose NOT IN ('', 'text_back')) AS replies,
+                 count(*) FILTER (WHERE kind = 'text' AND purpose = 'text_back') AS texts
+          FROM outbox
+          WHERE number = ?1 AND kind IN ('callback', 'text') AND created_at > ?5
+            AND (status NOT IN ('refused', 'cancelled', 'failed') OR (status = 'cancelled' AND EXISTS (
+                 SELECT 1 FROM outbox_log AS was WHERE was.outbox_id = outbox.id AND was.status = 'in_doubt')))) AS ordered
+    LEFT JOIN people ON people.number = ?1
+    LEFT JOIN consent AS text ON text.number = ?1 AND text.channel = 'text'
+    LEFT JOIN consent AS call ON call.number = ?1 AND call.channel = 'call'
+    LEFT JOIN text_windows ON text_windows.number = ?1 AND text_windows.office = ?6"""  # noqa: S608 - the bucket is ours
+"""All in one reading: every event asks. What was in doubt, and was dropped by a person, may have gone out all the same."""
+
+
+def known(
+    db: Database, number: E164, *, office: str | None, group: str | None, alike: str, at: datetime, since: datetime
+) -> Known:
+    """What is known of ``number`` at ``at``. alike: the bucket of numbers like it. since: what was ordered later is counted."""
+    row = db.execute(_KNOWN, [number, alike, pace.hour_before(at), group, stamp(since), office]).fetchone()
+    name, email, blocked, *said, until, holder, callbacks, replies, texts, like_it, contacts, last = row
+    return Known(
+        person=None if blocked is None else Person(number, name, email, bool(blocked)),
+        text=_consent(*said[:3]),
+        call=_consent(*said[3:]),
+        window=None if until is None else TextWindow(instant(until), holder),
+        callbacks=callbacks,
+        replies=replies,
+        texts=texts,
+        alike=like_it or 0,
+        contacts=contacts or 0,
+        last_turn=last,
+    )
+
+
+_UNSTATED = Consent()
+
+
+def _consent(state: str | None, source: str | None, at: str | None) -> Consent:
+    return _UNSTATED if state is None or at is None else Consent(ConsentState(state), source, instant(at))
+
+
 def consent(db: Database, number: E164, channel: Channel) -> Consent:
     """What the person has said about the channel."""
     row = db.execute(
         "SELECT state, source, at FROM consent WHERE number = ? AND channel = ?", [number, channel.value]
     ).fetchone()
-    return Consent() if row is None else Consent(ConsentState(row[0]), row[1], instant(row[2]))
-
-
-def consents(db: Database, number: E164) -> dict[Channel, Consent]:
-    """What the person has said about each channel; of those that are not in it, nothing."""
-    rows = db.execute("SELECT channel, state, source, at FROM consent WHERE number = ?", [number])
-    return {Channel(channel): Consent(ConsentState(state), source, instant(at)) for channel, state, source, at in rows}
+    return _UNSTATED if row is None else _consent(*row)
 
 
 def set_consent(
@@ -90,13 +155,6 @@ def bar_texts(db: Database, number: E164, office: str, until: datetime, why: str
     )
 
 
-def text_window(db: Database, number: E164, office: str) -> TextWindow | None:
-    """The time in which no further text-back may go."""
-    query = "SELECT until, outbox_id FROM text_windows WHERE number = ? AND office = ?"
-    row = db.execute(query, [number, office]).fetchone()
-    return None if row is None else TextWindow(instant(row[0]), str(row[1]))
-
-
 def last_turn(db: Database, group: str) -> str | None:
     """The agent who had the last turn in the group."""
     row = db.execute("SELECT agent FROM turns WHERE team = ?", [group]).fetchone()
@@ -108,12 +166,6 @@ def take_turn(db: Database, group: str, agent: str) -> None:
         "INSERT INTO turns (team, agent) VALUES (?, ?) ON CONFLICT (team) DO UPDATE SET agent = excluded.agent",
         [group, agent],
     )
-
-
-def person(db: Database, number: E164) -> Person | None:
-    """What the people list says of the number."""
-    row = db.execute("SELECT number, name, email, blocked FROM people WHERE number = ?", [number]).fetchone()
-    return None if row is None else Person(E164(row[0]), row[1], row[2], bool(row[3]))
 
 
 def import_people(db: Database, people: Iterable[Person]) -> int:

@@ -254,7 +254,8 @@ class SmppGateway:
             ids = await self._submit(segments, sending, turn, deadline)
         finally:
             del self._sending[turn]
-        _log.debug("text=%s to=%s accepted segments=%d", text.reference, redacted(text.destination), len(ids))
+        if _log.isEnabledFor(logging.DEBUG):
+            _log.debug("text=%s to=%s accepted segments=%d", text.reference, redacted(text.destination), len(ids))
         return Submission(ids, len(segments))
 
     async def _submit(

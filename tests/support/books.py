@@ -15,8 +15,8 @@ from ari_app.recovery.values import E164, EffectId, LeadId, NumberKind, Verdict,
 from ari_app.runtime.outcome import Outcome
 from ari_app.runtime.recorder import PolicyInForce, Recorded, Recorder
 from ari_app.settings.loading import Settings
-from ari_app.store import journal, outbox
-from ari_app.store.db import InlineStore, Store, prepare
+from ari_app.store import journal, outbox, people
+from ari_app.store.db import Database, InlineStore, Store, prepare
 from ari_app.store.outbox import Order
 from tests.support import office
 
@@ -131,6 +131,20 @@ def missed(call_id: str = "call-1", caller: E164 | None = CALLER, at: datetime =
 def texted(body: str, at: datetime = NOON, source: str = "1", sender: str = CALLER) -> TextReceived:
     """A person texts the brokerage."""
     return TextReceived(at=at, source_id=f"sms:{source}", sender=sender, recipient=DIALLED, body=body, office="miami")
+
+
+def known(
+    db: Database,
+    number: E164 = CALLER,
+    *,
+    office: str | None = None,
+    group: str | None = None,
+    alike: str = "",
+    at: datetime = NOON,
+    since: datetime = NOON,
+) -> people.Known:
+    """What the books know of a number: ``people.known``, asked only for what a test looks at."""
+    return people.known(db, number, office=office, group=group, alike=alike, at=at, since=since)
 
 
 def damage_far_from_the_tables(path: Path) -> None:

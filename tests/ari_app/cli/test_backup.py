@@ -17,10 +17,10 @@ from ari_app.data_folder import exclusive
 from ari_app.recovery.events import CallMissed, OptOutRecorded
 from ari_app.recovery.values import Verdict, e164
 from ari_app.runtime.outcome import Done
-from ari_app.store import backup, lost_time, people
+from ari_app.store import backup, lost_time
 from ari_app.store.db import connect, restoring
 from tests.ari_app.cli.ringback import Ringback
-from tests.support.books import CALLER, Books, missed, texted
+from tests.support.books import CALLER, Books, known, missed, texted
 
 OTHER = e164("+13055550177")
 
@@ -160,7 +160,7 @@ def test_a_no_that_the_damaged_file_still_tells_is_kept(told: Ringback, tmp_path
     assert query(path, f"SELECT DISTINCT state FROM consent WHERE number = '{CALLER}'") == [("opted_out",)]
     assert query(path, "SELECT count(*) FROM events WHERE type = 'OptOutRecorded'") == [(1,)]
     with contextlib.closing(connect(path)) as db:
-        window = people.text_window(db, OTHER, "miami")
+        window = known(db, OTHER, office="miami").window
     assert window is not None
     assert window.until > datetime.now(UTC) + timedelta(hours=23)  # noqa: TID251
 
@@ -176,7 +176,7 @@ def test_where_no_no_can_be_read_those_who_may_have_said_one_are_left_alone(
     lines = told.told("restore")
     assert any("caller(s) who were texted in the month before get no text for 30 days" in line for line in lines)
     with contextlib.closing(connect(path)) as db:
-        windows = [people.text_window(db, CALLER, office) for office in ("miami", "keys")]
+        windows = [known(db, CALLER, office=office).window for office in ("miami", "keys")]
         lost_time.judged(db)  # as the catch-up does when it has read the ledger
         lost = lost_time.get(db)
     assert all(window and window.until > datetime.now(UTC) + timedelta(days=29) for window in windows)  # noqa: TID251

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -15,7 +15,14 @@ from structlog.testing import capture_logs
 from ari_app.errors import StoreDamagedError, StoreUnavailableError
 from ari_app.recovery.commands import Declined, Resend
 from ari_app.recovery.effects import SendText
-from ari_app.recovery.events import CallAnswered, EffectSettled, LeadAcknowledged, LeadClosed, OptOutRecorded
+from ari_app.recovery.events import (
+    CallAnswered,
+    EffectSettled,
+    LeadAcknowledged,
+    LeadClosed,
+    OptOutRecorded,
+    OrderResent,
+)
 from ari_app.recovery.lead import Lead
 from ari_app.recovery.values import Channel, ConsentState, EffectId, LeadId, NumberKind, Progress, Stage, e164
 from ari_app.runtime.asking import ask, refusal
@@ -472,7 +479,8 @@ async def test_the_unique_key_refuses_a_text_that_the_core_would_have_sent(
 
     until = NOON + timedelta(days=1)
     await books.store.write(lambda db: people.open_text_window(db, CALLER, "miami", until, EffectId("other"), NOON))
-    monkeypatch.setattr(people, "text_window", lambda *_: None)
+    known = people.known
+    monkeypatch.setattr(people, "known", lambda *args, **named: replace(known(*args, **named), window=None))
     with capture_logs() as logs:
         recorded = await books.miss()
     order = (await books.orders("text"))[0]
@@ -488,6 +496,32 @@ async def test_the_unique_key_refuses_a_text_that_the_core_would_have_sent(
     assert isinstance(last, EffectSettled)
     assert (last.effect_id, last.outcome) == ("1.0", "refused")
     assert await books.store.read(lambda db: replay.rebuild(db, LeadId(1), lambda _: books.policy).agrees)
+
+
+async def test_what_a_person_asks_for_is_judged_anew_when_the_first_run_was_taken_back(
+    books: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As beside a job that fails after it has changed what was looked at (the store's Job)."""
+    await books.miss(plan="brief")
+    await books.settle("text", InDoubt("no answer"))
+    write = books.store.write
+
+    async def twice(job: Callable[[Database], object]) -> object:
+        def both(db: Database) -> object:
+            db.execute("SAVEPOINT first")
+            db.execute("UPDATE outbox SET status = 'done'")
+            job(db)
+            db.execute("ROLLBACK TO first")
+            db.execute("RELEASE first")
+            return job(db)
+
+        return await write(both)
+
+    monkeypatch.setattr(books.store, "write", twice)
+    asked = await ask(books.recorder, books.clock, Resend(EffectId("1.0"), "ana"), "r1")
+    assert isinstance(asked, Recorded), asked
+    assert isinstance(asked.event, OrderResent)
+    assert len([one for one in await books.orders("text") if one.status == "todo"]) == 1
 
 
 async def test_a_text_in_doubt_that_a_restore_has_barred_stays_in_doubt_when_a_person_sends_it_again(

@@ -107,6 +107,24 @@ async def test_a_job_that_fails_takes_nothing_of_the_others_with_it(store: Threa
     assert names == ["after", "before"]
 
 
+async def test_beside_a_job_that_fails_each_is_run_once_more_and_counts_once(store: ThreadedStore) -> None:
+    runs: list[str] = []
+
+    def count(handle: Database) -> int:
+        runs.append("count")
+        bookmarks.put(handle, "count", str(int(bookmarks.get(handle, "count") or 0) + 1))
+        return int(bookmarks.get(handle, "count") or 0)
+
+    def fail(_: Database) -> None:
+        runs.append("fail")
+        raise ValueError("no")
+
+    outcomes = await queued(store, count, fail, count)
+    assert [outcomes[0], type(outcomes[1]), outcomes[2]] == [1, ValueError, 2]
+    assert runs == ["count", "fail", "count", "fail", "count"]
+    assert await store.read(get("count")) == "2"
+
+
 async def test_more_jobs_than_one_batch_are_all_done(store: ThreadedStore) -> None:
     outcomes = await queued(store, *[put(f"n{n:03}") for n in range(db.BATCH + 20)])
     assert outcomes == [None] * (db.BATCH + 20)

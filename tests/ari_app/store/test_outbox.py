@@ -13,7 +13,7 @@ from ari_app.recovery.effects import AlertAgent, PlaceCallback, PushLead, SendEm
 from ari_app.recovery.values import AlertReason, EffectId, Intent, LeadId, Progress
 from ari_app.store import outbox
 from ari_app.store.db import connect, prepare
-from tests.support.books import CALLER, NOON
+from tests.support.books import CALLER, NOON, known
 from tests.support.effects import RECORD
 
 LEASE = NOON + timedelta(minutes=1)
@@ -203,6 +203,11 @@ def test_taking_back_takes_what_has_not_begun_and_leaves_answers_to_the_persons_
     assert left == {"1.0": "cancelled", "2.0": "todo", "3.0": "todo", "4.0": "todo", "5.0": "doing"}
 
 
+def contacts_since(db: Database, since: datetime) -> tuple[int, int, int]:
+    found = known(db, since=since)
+    return found.callbacks, found.replies, found.texts
+
+
 def test_counting_what_went_to_a_number_leaves_out_what_never_went(db: Database) -> None:
     day = NOON - timedelta(hours=24)
     for n, status in enumerate(("todo", "done", "in_doubt", "failed", "refused", "cancelled")):
@@ -214,7 +219,7 @@ def test_counting_what_went_to_a_number_leaves_out_what_never_went(db: Database)
     add(db, "7.0", text())
     add(db, "8.0", text(TextPurpose.HELP), at=day)
     add(db, "9.0", text(TextPurpose.HELP))
-    assert outbox.contacts_since(db, CALLER, day) == (3, 4, 1)
+    assert contacts_since(db, day) == (3, 4, 1)
 
 
 @pytest.mark.parametrize(("ended", "counted"), [("in_doubt", 1), ("failed", 0)])
@@ -225,7 +230,7 @@ def test_what_may_have_gone_out_counts_also_when_a_person_has_dropped_it(
     claim(db, "text")
     outbox.settle(db, EffectId("1.0"), ended, NOON, None, "no answer")
     assert outbox.end(db, EffectId("1.0"), NOON, "dropped by ana")
-    assert outbox.contacts_since(db, CALLER, NOON - timedelta(hours=24)) == (0, counted, 0)
+    assert contacts_since(db, NOON - timedelta(hours=24)) == (0, counted, 0)
 
 
 def test_depths_show_what_is_not_over(db: Database) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ari_app.store import pace
 from ari_app.store.db import InlineStore, prepare
+from tests.support.books import known
 
 AT = datetime(2026, 11, 24, 15, 0, 30, tzinfo=UTC)
 
@@ -21,7 +22,9 @@ async def test_contacts_of_the_last_hour_count_in_their_own_bucket_and_then_are_
     await store.write(lambda db: pace.add(db, AT, pace.ALL, "+1212555"))
 
     async def counts(bucket: str, minutes: int) -> tuple[int, int]:
-        return await store.read(lambda db: pace.counts(db, bucket, AT + timedelta(minutes=minutes)))
+        at = AT + timedelta(minutes=minutes)
+        found = await store.read(lambda db: known(db, alike=bucket, at=at))
+        return found.alike, found.contacts
 
     assert [(await counts("+1305555", minutes))[0] for minutes in (0, 30, 59, 60, 90, 119)] == [4, 4, 4, 2, 1, 0]
     assert [await counts("+1212555", 59), await counts("+1999", 59)] == [(1, 5), (0, 5)]

@@ -15,7 +15,7 @@ from ari_app.recovery.values import E164, Channel, ConsentState, EffectId, LeadI
 from ari_app.store import bookmarks, outbox, people, receipts, text_parts, timers
 from ari_app.store.db import connect, prepare, reading
 from ari_app.store.people import Person, TextWindow
-from tests.support.books import CALLER, NOON
+from tests.support.books import CALLER, NOON, known
 from tests.support.programs import beside
 
 SECOND = timedelta(seconds=1)
@@ -214,14 +214,14 @@ def test_one_text_window_for_a_caller_and_an_office(db: Database) -> None:
     assert not people.open_text_window(db, CALLER, "miami", until, EffectId("2.0"), NOON + SECOND)
     assert people.open_text_window(db, CALLER, "keys", until, EffectId("3.0"), NOON)
     assert people.open_text_window(db, OTHER, "miami", until, EffectId("4.0"), NOON)
-    assert people.text_window(db, CALLER, "miami") == TextWindow(until, "1.0")
+    assert known(db, CALLER, office="miami").window == TextWindow(until, "1.0")
     assert people.open_text_window(db, CALLER, "miami", until + SECOND, EffectId("5.0"), until), "it is over"
     people.close_text_window(db, EffectId("1.0"))
-    assert people.text_window(db, CALLER, "miami") == TextWindow(until + SECOND, "5.0"), (
+    assert known(db, CALLER, office="miami").window == TextWindow(until + SECOND, "5.0"), (
         "1.0 has lost its claim already"
     )
     people.close_text_window(db, EffectId("5.0"))
-    assert people.text_window(db, CALLER, "miami") is None
+    assert known(db, CALLER, office="miami").window is None
 
 
 CLAIMS = """
@@ -268,18 +268,18 @@ def test_of_two_processes_that_claim_the_same_windows_each_window_goes_to_one(pa
 def test_the_people_list_is_taken_over_whole_and_a_second_time_over_itself(db: Database) -> None:
     people.import_people(db, [Person(CALLER, "Desk", None, False), Person(OTHER, None, None, True)])
     assert people.import_people(db, [Person(CALLER, "Front desk", "front@harbor.example", False)]) == 1
-    assert people.person(db, CALLER) == Person(CALLER, "Front desk", "front@harbor.example", False)
-    assert people.person(db, OTHER) == Person(OTHER, None, None, True)
-    assert people.person(db, e164("+13055550144")) is None
+    assert known(db, CALLER).person == Person(CALLER, "Front desk", "front@harbor.example", False)
+    assert known(db, OTHER).person == Person(OTHER, None, None, True)
+    assert known(db, e164("+13055550144")).person is None
     assert people.import_people(db, []) == 0
 
 
 def test_turns_are_kept_for_each_group(db: Database) -> None:
-    assert people.last_turn(db, "front") is None
+    assert known(db, CALLER, group="front").last_turn is None
     people.take_turn(db, "front", "ana")
     people.take_turn(db, "front", "bob")
     people.take_turn(db, "floor", "cleo")
-    assert [people.last_turn(db, group) for group in ("front", "floor")] == ["bob", "cleo"]
+    assert [known(db, CALLER, group=group).last_turn for group in ("front", "floor")] == ["bob", "cleo"]
 
 
 # ------------------------------------------------------------------------------------------------------------ small tables
