@@ -68,6 +68,12 @@ def test_fields_that_an_old_entry_lacks_take_their_default() -> None:
     assert codec.decode(Facts, {"type": "Facts", "blocked": True}) == Facts(blocked=True)
 
 
+def test_a_value_that_may_be_none_is_read_by_itself_too() -> None:
+    assert codec.decode(Line | None, None) is None
+    assert codec.decode(str | None, "yes") == "yes"
+    assert codec.decode(tuple[Line | None, ...], [None]) == (None,)
+
+
 def test_whole_numbers_serve_as_floats_and_nothing_else_is_bent() -> None:
     line: codec.Json = {"type": "Line", "speaker": "caller", "text": "yes", "at_seconds": 3, "confidence": None}
     found = codec.decode(Line, line)
