@@ -37,7 +37,8 @@ from ari_app.pbx_setup import event_log, pbx_folders
 from ari_app.reloading import reload
 from ari_app.runtime.dispatcher import Dispatcher
 from ari_app.runtime.nightly import NightlyBackup
-from ari_app.runtime.recorder import Listener, PolicyInForce, Record, Recorded, Recorder
+from ari_app.runtime.recorded import Listener, Record, Recorded
+from ari_app.runtime.recorder import PolicyInForce, Recorder
 from ari_app.runtime.soundness import Soundness
 from ari_app.runtime.timer_loop import TimerLoop
 from ari_app.service import ServiceManager
@@ -46,7 +47,8 @@ from ari_app.sip_texts import SipInbox
 from ari_app.speech import VoiceSoon, engine_options, prompt_texts, render_prompts
 from ari_app.store import bookmarks, outbox, pace, receipts
 from ari_app.store.backup import open_books
-from ari_app.store.db import Database, Store, ThreadedStore
+from ari_app.store.db import Database
+from ari_app.store.stores import Store, ThreadedStore
 from sms_gateway.gateway import Gateway
 from voice_agent.engines import open_tts
 from voice_agent.errors import EngineError

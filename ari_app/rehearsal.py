@@ -27,10 +27,12 @@ from ari_app.recovery.events import CallbackEnded, Event, TimerFired
 from ari_app.recovery.policy import NumberEntry, Policy, Strategy
 from ari_app.recovery.values import E164, CallbackEnd, Intent
 from ari_app.runtime.outcome import Done
-from ari_app.runtime.recorder import PolicyInForce, Recorded, Recorder
+from ari_app.runtime.recorded import Recorded
+from ari_app.runtime.recorder import PolicyInForce, Recorder
 from ari_app.settings.calling import PromptSection
 from ari_app.store import outbox, timers
-from ari_app.store.db import InlineStore, connect, prepare
+from ari_app.store.db import connect, prepare
+from ari_app.store.stores import InlineStore
 
 PROMPT_SECONDS = {Prompt.NOTICE: 11.0, Prompt.SORRY: 5.0, Prompt.MESSAGE: 4.0}
 """About as long as the prompts take."""

@@ -12,7 +12,7 @@ from ari_app.notify.texts import TextInbox
 from ari_app.pbx.message_spool import read_messages
 from ari_app.runtime.wake import Wake
 from ari_app.store import bookmarks
-from ari_app.store.db import Store
+from ari_app.store.stores import Store
 from sms_gateway.sip import inbound_from_sip
 
 log = structlog.get_logger("sip_texts")

@@ -26,7 +26,8 @@ from ari_app.recovery.events import CallAnswered, Event
 from ari_app.recovery.policy import Policy
 from ari_app.runtime.recorder import Recorder
 from ari_app.store import bookmarks, journal, lost_time
-from ari_app.store.db import Database, Store
+from ari_app.store.db import Database
+from ari_app.store.stores import Store
 
 log = structlog.get_logger("catch_up")
 

@@ -51,7 +51,7 @@ from ari_app.recovery.rotation import rotated
 from ari_app.recovery.values import E164
 from ari_app.runtime.recorder import Recorder
 from ari_app.settings.calling import PromptSection
-from ari_app.store.db import Store
+from ari_app.store.stores import Store
 
 log = structlog.get_logger("calls")
 

@@ -27,9 +27,10 @@ from ari_app.settings.compiling import compile_policy
 from ari_app.settings.document import Document
 from ari_app.store import journal, reports
 from ari_app.store.backup import open_books
-from ari_app.store.db import Database, InlineStore
+from ari_app.store.db import Database
 from ari_app.store.people import Person, import_people
 from ari_app.store.replay import rebuild
+from ari_app.store.stores import InlineStore
 
 _SHORT = {Progress.NONE: "-", Progress.IN_DOUBT: "IN DOUBT"}
 

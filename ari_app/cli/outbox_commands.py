@@ -22,7 +22,7 @@ from ari_app.runtime.asking import ask, refusal
 from ari_app.runtime.recorder import PolicyInForce, Recorder
 from ari_app.store import reports
 from ari_app.store.backup import open_books
-from ari_app.store.db import InlineStore
+from ari_app.store.stores import InlineStore
 
 STANDINGS = ("in_doubt", "failed", "todo", "doing")
 

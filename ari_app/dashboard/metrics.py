@@ -16,7 +16,7 @@ from ari_app.recovery.events import (
     TextReceived,
 )
 from ari_app.recovery.lead import Lead
-from ari_app.runtime.recorder import Recorded
+from ari_app.runtime.recorded import Recorded
 
 _SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300)
 

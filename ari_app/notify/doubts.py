@@ -18,8 +18,8 @@ from ari_app.errors import StoreUnavailableError
 from ari_app.recovery.effects import SendText
 from ari_app.recovery.values import EffectId
 from ari_app.store import outbox
-from ari_app.store.db import Store
 from ari_app.store.outbox import Order
+from ari_app.store.stores import Store
 from sms_gateway.errors import Refused, SmsError
 from sms_gateway.gateway import Gateway
 from sms_gateway.messages import MessageState, Receipt

@@ -12,7 +12,7 @@ from ari_app.notify.parts import StoredParts
 from ari_app.settings.loading import Settings
 from ari_app.settings.pbx import Pbx, Trunk, uri_host
 from ari_app.settings.texts import Redeliver, SipGateway, SmppGateway
-from ari_app.store.db import Store
+from ari_app.store.stores import Store
 from sms_gateway import encoding, receipts
 from sms_gateway.gateway import Gateway
 from sms_gateway.messages import InboundText, Receipt

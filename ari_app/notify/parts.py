@@ -9,7 +9,7 @@ from datetime import datetime
 import orjson
 
 from ari_app.store import text_parts
-from ari_app.store.db import Store
+from ari_app.store.stores import Store
 from sms_gateway.encoding import Alphabet
 from sms_gateway.reassembly import Segment
 from sms_gateway.segments import Concatenation

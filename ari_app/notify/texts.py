@@ -17,7 +17,9 @@ from ari_app.recovery.values import E164, ConsentState, EffectId
 from ari_app.runtime.dispatcher import retry_wait
 from ari_app.runtime.outcome import Done, Failed, InDoubt, Outcome, RetryAt
 from ari_app.runtime.receipts import Disproven, FinalReceipt, apply
-from ari_app.runtime.recorder import Listener, Record, Recorded, Recorder, settle
+from ari_app.runtime.recorded import Listener, Record, Recorded
+from ari_app.runtime.recorder import Recorder
+from ari_app.runtime.settling import settle
 from ari_app.store import journal, text_parts
 from ari_app.store.db import Database
 from ari_app.store.outbox import Order

@@ -15,7 +15,8 @@ from ari_app.recovery.commands import (
     decide,
 )
 from ari_app.recovery.values import LeadId
-from ari_app.runtime.recorder import Record, Recorded, Recorder
+from ari_app.runtime.recorded import Record, Recorded
+from ari_app.runtime.recorder import Recorder
 from ari_app.store import journal, outbox
 from ari_app.store.db import Database
 

@@ -14,11 +14,14 @@ from ari_app.clock import Clock, backoff
 from ari_app.errors import StoreError, StoreUnavailableError
 from ari_app.recovery.effects import KINDS, WorldEffect
 from ari_app.runtime.outcome import Adapter, Done, Failed, InDoubt, Outcome, Refused, RetryAt
-from ari_app.runtime.recorder import Recorded, Recorder, barred
+from ari_app.runtime.recorded import Recorded
+from ari_app.runtime.recorder import Recorder
+from ari_app.runtime.settling import barred
 from ari_app.runtime.wake import Wake
 from ari_app.store import outbox
-from ari_app.store.db import Database, Store
+from ari_app.store.db import Database
 from ari_app.store.outbox import Order
+from ari_app.store.stores import Store
 
 log = structlog.get_logger("dispatcher")
 

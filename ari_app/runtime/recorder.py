@@ -5,18 +5,16 @@ adapter ── event ──► record ── BEGIN IMMEDIATE ── journal, ste
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 
 import structlog
 
-from ari_app import numbering
 from ari_app.clock import Clock, backoff
 from ari_app.errors import StoreError, StoreUnavailableError
 from ari_app.recovery import intake, machine
 from ari_app.recovery.effects import (
-    AlertAgent,
     ArmTimer,
     BarTexts,
     CancelPending,
@@ -25,7 +23,6 @@ from ari_app.recovery.effects import (
     Effect,
     EndOrder,
     PlaceCallback,
-    SendEmail,
     SendText,
     SetConsent,
     TakeTurn,
@@ -33,56 +30,28 @@ from ari_app.recovery.effects import (
     WorldEffect,
 )
 from ari_app.recovery.events import (
-    CallAnswered,
-    CallbackAnswered,
-    CallbackEnded,
-    CallbackHandedOver,
-    CallbackOptedOut,
-    CallClosed,
     CallMissed,
     EffectSettled,
     Event,
     Facts,
     InboundCall,
     OptOutRecorded,
-    OrderDropped,
-    OrderResent,
-    ReceiptReceived,
     TextReceived,
     TimerFired,
 )
 from ari_app.recovery.lead import Lead
-from ari_app.recovery.machine import Step
 from ari_app.recovery.policy import Policy
-from ari_app.recovery.values import E164, Channel, ConsentState, EffectId, LeadId, NumberKind, Progress, Verdict
-from ari_app.runtime.facts import kind_of, look_up, standing
-from ari_app.runtime.outcome import Done, Failed, InDoubt, Outcome, Refused, RetryAt
-from ari_app.runtime.receipts import apply_parked
-from ari_app.store import journal, outbox, pace, people, receipts, timers
-from ari_app.store.db import Database, Store
+from ari_app.recovery.values import E164, EffectId, LeadId, NumberKind
+from ari_app.runtime import belonging, settling
+from ari_app.runtime.facts import look_up, standing
+from ari_app.runtime.outcome import Outcome
+from ari_app.runtime.recorded import Listener, Recorded, Transaction
+from ari_app.store import journal, outbox, pace, people, timers
+from ari_app.store.db import Database
 from ari_app.store.outbox import Order
+from ari_app.store.stores import Store
 
 log = structlog.get_logger("recorder")
-
-
-@dataclass(frozen=True, slots=True)
-class Recorded:
-    """What one event did."""
-
-    seq: int
-    event: Event
-    lead_id: LeadId | None
-    step: Step
-
-
-_STATUS: dict[type[Outcome], str] = {Done: "done", Failed: "failed", InDoubt: "in_doubt", Refused: "refused"}
-
-Listener = Callable[[Recorded], None]
-
-
-Record = Callable[[Event, LeadId | None], Recorded | None]
-"""Records an event inside a transaction; None for one that is known."""
-Transaction = Callable[[Database, Record], Sequence[Recorded | None]]
 
 
 class PolicyInForce:
@@ -154,7 +123,7 @@ class Recorder:
     async def settle(self, order: Order, outcome: Outcome) -> Recorded | None:
         """Write down an order's outcome, and the event of it unless it is tried again."""
         at = self._clock.now()
-        found = await self.transact(lambda db, record: settle(db, record, order, outcome, at))
+        found = await self.transact(lambda db, record: settling.settle(db, record, order, outcome, at))
         return found[0] if found else None
 
     async def transact(self, job: Transaction) -> list[Recorded]:
@@ -172,7 +141,7 @@ class Recorder:
                 if recorded is not None:
                     others = [
                         *_refused_by_key(db, recorded),
-                        *_elsewhere(db, event, recorded.lead_id, self._clock.now()),
+                        *belonging.elsewhere(db, event, recorded.lead_id, self._clock.now()),
                     ]
                     elsewhere.extend(self._record(db, *other, versions) for other in others)
                 return recorded
@@ -231,9 +200,9 @@ class Recorder:
     ) -> tuple[Lead | None, LeadId | None, Facts]:
         """The lead that the event belongs to, opened if it opens one; and what is known of the person."""
         if lead_id is None:
-            lead_id = _lead_by_reference(db, event)
+            lead_id = belonging.lead_by_reference(db, event)
         lead = None if lead_id is None else journal.lead(db, lead_id)
-        number, kind, office = _person(event, policy)
+        number, kind, office = belonging.person(event, policy)
         if lead is not None:
             number, office = lead.number, lead.office
             if not isinstance(event, InboundCall):
@@ -243,7 +212,7 @@ class Recorder:
             if known is not None and intake.joins(known, event.at):
                 lead = known.lead
                 lead_id = lead.lead_id
-        group = _group(lead, event, policy)
+        group = belonging.group_of(lead, event, policy)
         missed = (event.occurred_at or event.at, self._clock.now()) if isinstance(event, CallMissed) else None
         facts = look_up(db, policy, event.at, number=number, kind=kind, office=office, group=group, missed=missed)
         if lead is None and isinstance(event, CallMissed | TextReceived) and intake.opens(event, facts):
@@ -326,164 +295,3 @@ def _approached(effects: tuple[Effect, ...]) -> Iterator[E164]:
     for effect in effects:
         if isinstance(effect, PlaceCallback | SendText):
             yield effect.to
-
-
-def _elsewhere(db: Database, event: Event, lead_id: LeadId | None, now: datetime) -> Iterator[tuple[Event, LeadId]]:
-    """The same event for the caller's other leads: whoever has reached one office is not texted by another, nor by a person who
-    sends again what failed; and the plans that a phone ended which was lifted for a moment only are persons' tasks."""
-    if not isinstance(event, CallAnswered | CallClosed | CallbackHandedOver):
-        return
-    if isinstance(event, CallClosed) and event.verdict is not Verdict.DROPPED:
-        return
-    caller = _called_back(db, lead_id) if isinstance(event, CallbackHandedOver) else event.caller
-    if caller is None:
-        return
-    for lead in journal.leads_of(db, caller):
-        if lead.lead_id != lead_id and _concerns(event, lead, now):
-            source_id = f"{event.source_id}:lead:{lead.lead_id}"
-            yield replace(event, source_id=source_id, elsewhere=True), lead.lead_id
-
-
-def _called_back(db: Database, lead_id: LeadId | None) -> E164 | None:
-    lead = None if lead_id is None else journal.lead(db, lead_id)
-    return None if lead is None else lead.number
-
-
-def _concerns(event: CallAnswered | CallClosed | CallbackHandedOver, lead: Lead, now: datetime) -> bool:
-    if isinstance(event, CallClosed):
-        return lead.lifted_call == event.call_id
-    # A miss that is still to come was before the clock was put back.
-    if (
-        isinstance(event, CallAnswered)
-        and lead.missed_at is not None
-        and (event.occurred_at or event.at) < lead.missed_at <= now
-    ):
-        return False  # a talk of before the miss, of which we learn now
-    may_be_resent = not {Progress.FAILED, Progress.IN_DOUBT}.isdisjoint({lead.text, lead.callback})
-    return lead.in_hand or (may_be_resent and lead.reached_by is None)
-
-
-def settle(db: Database, record: Record, order: Order, outcome: Outcome, at: datetime) -> list[Recorded | None]:
-    """Write an order's outcome down, inside a transaction, and record the event of it unless it is tried again."""
-    if isinstance(outcome, RetryAt):
-        if _taken_back(db, order):
-            outbox.settle(db, order.effect_id, "cancelled", at, None, "taken back while it was tried")
-            people.close_text_window(db, order.effect_id)
-        else:
-            outbox.put_back(db, order.effect_id, at, outcome.at, outcome.why)
-        return []
-    status = _STATUS[type(outcome)]
-    ref = outcome.ref if isinstance(outcome, Done | InDoubt) else None
-    why = None if isinstance(outcome, Done) else outcome.why
-    if not outbox.settle(db, order.effect_id, status, at, ref, why):
-        return []
-    if isinstance(order.effect, SendText) and status in ("failed", "refused"):
-        people.close_text_window(db, order.effect_id)
-    if isinstance(outcome, Done) and outcome.gateway is not None:
-        receipts.expect(db, outcome.gateway, order.effect_id, outcome.message_ids)
-    if isinstance(outcome, InDoubt) and outcome.gateway is not None:
-        receipts.expect(db, outcome.gateway, order.effect_id, outcome.message_ids, outcome.segments)
-    suffix = ":resolved" if order.status == "in_doubt" else ""
-    event = EffectSettled(
-        at=at,
-        source_id=f"effect:{order.effect_id}{suffix}",
-        effect_id=order.effect_id,
-        kind=order.kind,
-        outcome=status,
-        ref=ref,
-        why=why,
-        rule=outcome.rule if isinstance(outcome, Refused) else None,
-        alert=order.effect if isinstance(outcome, Failed) and isinstance(order.effect, AlertAgent) else None,
-    )
-    recorded = [record(event, order.lead_id)]
-    if isinstance(outcome, Done) and outcome.gateway is not None and isinstance(order.effect, SendText):
-        recorded += apply_parked(db, record, outcome.gateway, outcome.message_ids, order.effect.to, at)
-    return recorded
-
-
-def _taken_back(db: Database, order: Order) -> bool:
-    """Whether the plan was stopped while the order was under way: then it is not tried a second time."""
-    lead = None if order.lead_id is None else journal.lead(db, order.lead_id)
-    if lead is None:
-        return False
-    if isinstance(order.effect, SendEmail):  # the lead keeps no progress of it
-        return lead.reached_by is not None or lead.closed_by is not None
-    progress = {lead.text_effect: lead.text, lead.callback_effect: lead.callback}.get(order.effect_id)
-    return progress is Progress.CANCELLED
-
-
-def barred(db: Database, order: Order) -> Refused | None:
-    """Why an order may not be carried out any more; replies to the person's own words always may."""
-    number, channels = _contacted(db, order)
-    if number is None:
-        return None
-    for channel in channels:
-        said = people.consent(db, number, channel)
-        if said.state is ConsentState.OPTED_OUT:
-            return Refused("REV-10", f"the person said no ({said.source})")
-    return None
-
-
-def _contacted(db: Database, order: Order) -> tuple[E164 | None, tuple[Channel, ...]]:
-    """Whom an order contacts on our own account, and the channels in which a no forbids it."""
-    match order.effect:
-        case SendText(purpose=TextPurpose.TEXT_BACK, to=number):
-            return number, (Channel.TEXT,)
-        case PlaceCallback(to=number):
-            return number, (Channel.CALL,)
-        case SendEmail() if order.lead_id is not None:
-            lead = journal.lead(db, order.lead_id)
-            return None if lead is None else lead.number, (Channel.TEXT, Channel.CALL)
-        case _:
-            return None, ()
-
-
-def _lead_by_reference(db: Database, event: Event) -> LeadId | None:
-    """The lead of events that name an order, a timer or a call that we know."""
-    match event:
-        case EffectSettled(effect_id=effect_id) | ReceiptReceived(effect_id=effect_id):
-            found = outbox.order(db, effect_id)
-            return None if found is None else found.lead_id
-        case OrderResent(effect_id=effect_id) | OrderDropped(effect_id=effect_id):
-            found = outbox.order(db, effect_id)
-            return None if found is None else found.lead_id
-        case (
-            CallbackAnswered(effect_id=effect_id)
-            | CallbackOptedOut(effect_id=effect_id)
-            | CallbackHandedOver(effect_id=effect_id)
-            | CallbackEnded(effect_id=effect_id)
-        ):
-            found = outbox.order(db, effect_id)
-            return None if found is None else found.lead_id
-        case TimerFired(timer_id=timer_id):
-            return timers.lead_of(db, timer_id)
-        case CallMissed() | CallClosed():
-            return None
-        case InboundCall(call_id=call_id):
-            return journal.lead_of(db, f"call:{call_id}")
-        case _:
-            return None
-
-
-def _person(event: Event, policy: Policy) -> tuple[E164 | None, NumberKind, str | None]:
-    """Number, kind and office that the event itself names."""
-    match event:
-        case InboundCall(caller=caller, kind=kind, office=office):
-            return caller, kind, office
-        case TextReceived(sender=sender, office=office):
-            party = numbering.classify(sender, policy.region)
-            return party.number, kind_of(party, policy), office
-        case OptOutRecorded(number=number):
-            return number, NumberKind.ORDINARY, None
-        case _:
-            return None, NumberKind.ORDINARY, None
-
-
-def _group(lead: Lead | None, event: Event, policy: Policy) -> str | None:
-    """Whose turn is asked: the lead's group, or that of the number that was dialled or written to."""
-    if lead is not None and lead.group is not None:
-        return lead.group
-    if isinstance(event, TextReceived):
-        return policy.group_of_text(event.recipient, event.office)
-    entry = policy.entry_for(event.dialled) if isinstance(event, InboundCall) else None
-    return None if entry is None else entry.group

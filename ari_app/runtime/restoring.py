@@ -19,11 +19,13 @@ from pathlib import Path
 from ari_app.clock import Clock
 from ari_app.recovery.events import BooksRestored, OptOutRecorded
 from ari_app.recovery.intake import LEAD_LASTS
-from ari_app.runtime.recorder import PolicyInForce, Record, Recorded, Recorder
+from ari_app.runtime.recorded import Record, Recorded
+from ari_app.runtime.recorder import PolicyInForce, Recorder
 from ari_app.store import journal, lost_time, outbox, people
-from ari_app.store.db import Database, InlineStore
+from ari_app.store.db import Database
 from ari_app.store.lost_time import LostTime
 from ari_app.store.salvage import Salvage
+from ari_app.store.stores import InlineStore
 
 EVENTS_A_SECOND, LEADS_A_SECOND = 1000, 10
 """More than any brokerage has; how far numbers leap when the damaged file does not say how far they had come."""

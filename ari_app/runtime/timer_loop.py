@@ -11,10 +11,12 @@ from ari_app.clock import Clock, backoff
 from ari_app.errors import StoreError, StoreUnavailableError
 from ari_app.recovery.effects import ArmTimer
 from ari_app.recovery.events import TimerFired
-from ari_app.runtime.recorder import Recorded, Recorder
+from ari_app.runtime.recorded import Recorded
+from ari_app.runtime.recorder import Recorder
 from ari_app.runtime.wake import Wake
 from ari_app.store import timers
-from ari_app.store.db import Database, Store
+from ari_app.store.db import Database
+from ari_app.store.stores import Store
 from ari_app.store.timers import Timer
 
 log = structlog.get_logger("timers")

@@ -16,10 +16,10 @@ from ari_app.errors import StoreUnavailableError
 from ari_app.notify.texts import TextInbox
 from ari_app.recovery.events import TextReceived
 from ari_app.recovery.values import Channel, ConsentState
-from ari_app.runtime.recorder import Recorded
+from ari_app.runtime.recorded import Recorded
 from ari_app.sip_texts import POLL_SECONDS, SipInbox
 from ari_app.store import bookmarks, journal, people
-from ari_app.store.db import Job, T
+from ari_app.store.stores import Job, T
 from tests.support import virtual
 from tests.support.books import CALLER, DIALLED, Books
 from tests.support.waiting import until

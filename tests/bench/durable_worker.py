@@ -26,8 +26,10 @@ from ari_app.notify.gateways import link_options
 from ari_app.notify.texts import TextAdapter
 from ari_app.recovery.events import EffectSettled
 from ari_app.runtime.dispatcher import AfterCrash, Dispatcher, Lane
-from ari_app.runtime.recorder import PolicyInForce, Recorded, Recorder
-from ari_app.store.db import ThreadedStore, prepare
+from ari_app.runtime.recorded import Recorded
+from ari_app.runtime.recorder import PolicyInForce, Recorder
+from ari_app.store.db import prepare
+from ari_app.store.stores import ThreadedStore
 from sms_gateway.messages import InboundText, Receipt
 from sms_gateway.smpp.client import SmppGateway
 from tests.bench import books

@@ -29,8 +29,9 @@ from ari_app.runtime.outcome import Done
 from ari_app.runtime.recorder import PolicyInForce, Recorder
 from ari_app.settings.loading import Settings
 from ari_app.store import outbox, reports, timers
-from ari_app.store.db import Database, InlineStore, Store, ThreadedStore, connect, prepare
+from ari_app.store.db import Database, connect, prepare
 from ari_app.store.outbox import Order
+from ari_app.store.stores import InlineStore, Store, ThreadedStore
 from tests.bench import books
 from tests.bench.figures import Spread
 from tests.bench.processes import Control, helper

@@ -18,7 +18,7 @@ import uvloop
 from ari_app.app import Application
 from ari_app.log import configure
 from ari_app.recovery.events import CallMissed
-from ari_app.runtime.recorder import Recorded
+from ari_app.runtime.recorded import Recorded
 from ari_app.settings.delivery import LogFormat
 from ari_app.settings.loading import load
 from tests.bench.machine import wall

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from ari_app.store.db import InlineStore, Job
+from ari_app.store.stores import InlineStore, Job
 from tests.simulation.universe import Universe
 
 T = TypeVar("T")

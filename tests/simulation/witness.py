@@ -21,7 +21,7 @@ from ari_app.recovery.hours import contact_opens
 from ari_app.recovery.keywords import keyword
 from ari_app.recovery.policy import QuietAnswer
 from ari_app.recovery.values import Channel, ConsentState, EffectId, Keyword, LeadId, Stage
-from ari_app.runtime.recorder import Recorded
+from ari_app.runtime.recorded import Recorded
 from ari_app.store import journal, outbox
 from ari_app.store.db import connect
 from ari_app.store.outbox import Order

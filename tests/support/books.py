@@ -13,11 +13,13 @@ from ari_app.recovery.events import CallMissed, Event, TextReceived
 from ari_app.recovery.policy import Policy
 from ari_app.recovery.values import E164, EffectId, LeadId, NumberKind, Verdict, e164
 from ari_app.runtime.outcome import Outcome
-from ari_app.runtime.recorder import PolicyInForce, Recorded, Recorder
+from ari_app.runtime.recorded import Recorded
+from ari_app.runtime.recorder import PolicyInForce, Recorder
 from ari_app.settings.loading import Settings
 from ari_app.store import journal, outbox, people
-from ari_app.store.db import Database, InlineStore, Store, prepare
+from ari_app.store.db import Database, prepare
 from ari_app.store.outbox import Order
+from ari_app.store.stores import InlineStore, Store
 from tests.support import office
 
 NOON = datetime(2026, 11, 24, 17, 0, tzinfo=UTC)

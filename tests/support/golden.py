@@ -54,11 +54,13 @@ from ari_app.recovery.values import (
 from ari_app.runtime.asking import ask
 from ari_app.runtime.facts import kind_of
 from ari_app.runtime.outcome import Done, Failed, InDoubt, Outcome, Refused
-from ari_app.runtime.recorder import PolicyInForce, Recorded, Recorder
+from ari_app.runtime.recorded import Recorded
+from ari_app.runtime.recorder import PolicyInForce, Recorder
 from ari_app.settings.loading import Settings
 from ari_app.store import lost_time, outbox, timers
-from ari_app.store.db import InlineStore, prepare
+from ari_app.store.db import prepare
 from ari_app.store.lost_time import LostTime
+from ari_app.store.stores import InlineStore
 from tests.support import office
 
 ZONE = ZoneInfo("America/New_York")

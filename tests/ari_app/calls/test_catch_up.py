@@ -19,10 +19,12 @@ from ari_app.calls.watch_state import WatchRules
 from ari_app.errors import StoreDamagedError
 from ari_app.recovery.events import CallClosed
 from ari_app.recovery.policy import Policy
-from ari_app.runtime.recorder import PolicyInForce, Recorded, Recorder, Transaction
+from ari_app.runtime.recorded import Recorded, Transaction
+from ari_app.runtime.recorder import PolicyInForce, Recorder
 from ari_app.settings.watching import WatchSection
 from ari_app.store import bookmarks
-from ari_app.store.db import Database, InlineStore, connect, prepare
+from ari_app.store.db import Database, connect, prepare
+from ari_app.store.stores import InlineStore
 from tests.support import office
 from tests.support.waiting import until
 

@@ -29,7 +29,8 @@ from ari_app.recovery.events import CallMissed, Event
 from ari_app.recovery.values import NumberKind
 from ari_app.runtime.recorder import PolicyInForce, Recorder
 from ari_app.settings.watching import WatchSection
-from ari_app.store.db import ThreadedStore, prepare
+from ari_app.store.db import prepare
+from ari_app.store.stores import ThreadedStore
 from tests.support.office import settings
 from tests.support.waiting import until
 

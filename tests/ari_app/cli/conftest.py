@@ -13,7 +13,7 @@ from sqlite_utils import Database
 from ari_app.recovery.values import LeadId, e164
 from ari_app.runtime.outcome import Done, Failed
 from ari_app.store import journal
-from ari_app.store.db import InlineStore
+from ari_app.store.stores import InlineStore
 from tests.ari_app.cli.ringback import Ringback
 from tests.support.books import NOON, Books, StandingClock, texted
 from tests.support.effects import TALK

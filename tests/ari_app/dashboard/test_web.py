@@ -28,7 +28,8 @@ from ari_app.runtime.outcome import Done, InDoubt
 from ari_app.settings.delivery import WebSection
 from ari_app.settings.problem import Mark, Problem, SettingsError, Severity
 from ari_app.store import people
-from ari_app.store.db import Database, Job, T
+from ari_app.store.db import Database
+from ari_app.store.stores import Job, T
 from tests.support.books import CALLER, DIALLED, NOON, Books, StandingClock, texted
 from tests.support.ports import free_port
 

@@ -29,10 +29,11 @@ from ari_app.recovery.events import CallAnswered, EffectSettled, Event, LeadClos
 from ari_app.recovery.lead import Lead
 from ari_app.recovery.values import E164, AlertReason, Channel, ConsentState, NumberKind, e164
 from ari_app.runtime.outcome import Done, Failed, InDoubt, Outcome, RetryAt
-from ari_app.runtime.recorder import Recorded
+from ari_app.runtime.recorded import Recorded
 from ari_app.store import people
-from ari_app.store.db import Database, Job, T
+from ari_app.store.db import Database
 from ari_app.store.outbox import Order
+from ari_app.store.stores import Job, T
 from sms_gateway.gateway import Gateway
 from sms_gateway.messages import DeliveryState, InboundText, Receipt
 from sms_gateway.smpp.client import SmppGateway

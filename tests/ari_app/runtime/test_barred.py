@@ -9,10 +9,11 @@ import pytest
 from ari_app.recovery.effects import PlaceCallback, SendEmail, SendText, WorldEffect
 from ari_app.recovery.events import CallMissed
 from ari_app.recovery.values import Channel, ConsentState, EffectId, LeadId
-from ari_app.runtime.recorder import barred
+from ari_app.runtime.settling import barred
 from ari_app.store import journal, people
-from ari_app.store.db import Database, InlineStore, prepare
+from ari_app.store.db import Database, prepare
 from ari_app.store.outbox import Order
+from ari_app.store.stores import InlineStore
 from tests.ari_app.recovery.books import CALLER, START, Books
 
 

@@ -16,7 +16,7 @@ from ari_app.recovery.events import EffectSettled
 from ari_app.recovery.values import Channel, ConsentState, e164
 from ari_app.runtime.dispatcher import POLL_SECONDS, retry_wait
 from ari_app.runtime.outcome import Done, Failed, InDoubt, Refused, RetryAt
-from ari_app.runtime.recorder import Recorded
+from ari_app.runtime.recorded import Recorded
 from ari_app.store import outbox, people
 from tests.ari_app.runtime.world import Core, World, later, play
 from tests.support import office

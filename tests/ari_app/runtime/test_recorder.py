@@ -27,7 +27,7 @@ from ari_app.recovery.lead import Lead
 from ari_app.recovery.values import Channel, ConsentState, EffectId, LeadId, NumberKind, Progress, Stage, e164
 from ari_app.runtime.asking import ask, refusal
 from ari_app.runtime.outcome import Done, Failed, InDoubt, RetryAt
-from ari_app.runtime.recorder import Record, Recorded
+from ari_app.runtime.recorded import Record, Recorded
 from ari_app.store import journal, people, replay
 from ari_app.store.db import connect
 from tests.ari_app.runtime.world import Core, World, play

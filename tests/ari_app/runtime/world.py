@@ -15,8 +15,9 @@ from ari_app.errors import StoreUnavailableError
 from ari_app.runtime.dispatcher import AfterCrash, Dispatcher, Lane
 from ari_app.runtime.outcome import Done, Outcome
 from ari_app.runtime.timer_loop import TimerLoop
-from ari_app.store.db import InlineStore, Job, prepare
+from ari_app.store.db import prepare
 from ari_app.store.outbox import Order
+from ari_app.store.stores import InlineStore, Job
 from tests.support import virtual
 from tests.support.books import Books
 

@@ -15,7 +15,8 @@ import pytest
 from ari_app.errors import StoreDamagedError, StoreError, StoreUnavailableError, StoreVersionError
 from ari_app.store import backup
 from ari_app.store.backup import open_books
-from ari_app.store.db import ThreadedStore, connect, prepare, restoring
+from ari_app.store.db import connect, prepare, restoring
+from ari_app.store.stores import ThreadedStore
 from tests.support.books import NOON, Books, missed
 
 

@@ -12,7 +12,8 @@ from sqlite_utils import Migrations
 
 from ari_app.errors import StoreDamagedError, StoreError, StoreUnavailableError, StoreVersionError
 from ari_app.store import db, schema
-from ari_app.store.db import InlineStore, prepare, reading, require_sound, restoring
+from ari_app.store.db import prepare, reading, require_sound, restoring
+from ari_app.store.stores import InlineStore
 from tests.support.books import damage_far_from_the_tables
 from tests.support.programs import beside, run_program
 

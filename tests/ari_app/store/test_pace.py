@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from ari_app.store import pace
-from ari_app.store.db import InlineStore, prepare
+from ari_app.store.db import prepare
+from ari_app.store.stores import InlineStore
 from tests.support.books import known
 
 AT = datetime(2026, 11, 24, 15, 0, 30, tzinfo=UTC)

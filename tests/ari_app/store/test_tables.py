@@ -230,7 +230,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from ari_app.recovery.values import EffectId, e164
 from ari_app.store import people
-from ari_app.store.db import InlineStore
+from ari_app.store.stores import InlineStore
 from tests.support.books import NOON
 
 async def claim():

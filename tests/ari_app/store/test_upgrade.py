@@ -56,8 +56,9 @@ from ari_app.settings.compiling import compile_policy
 from ari_app.settings.document import Document
 from ari_app.store import backup, journal, outbox, reports, schema
 from ari_app.store.backup import open_books
-from ari_app.store.db import InlineStore, go_back, prepare, reading
+from ari_app.store.db import go_back, prepare, reading
 from ari_app.store.replay import rebuild
+from ari_app.store.stores import InlineStore
 from tests.support.books import CALLER, DIALLED, NOON, Books, StandingClock, missed
 
 FIRST = Path(__file__).parent / "schema_0001.sql"

@@ -17,10 +17,12 @@ from ari_app.data_folder import database_path
 from ari_app.pbx.ami_link import AmiAddress, AmiLink, AmiTiming
 from ari_app.recovery.events import CallAnswered, CallClosed, CallMissed, Event
 from ari_app.recovery.policy import Policy
-from ari_app.runtime.recorder import PolicyInForce, Recorded, Recorder
+from ari_app.runtime.recorded import Recorded
+from ari_app.runtime.recorder import PolicyInForce, Recorder
 from ari_app.settings.loading import load
 from ari_app.settings.watching import WatchSection
-from ari_app.store.db import ThreadedStore, prepare
+from ari_app.store.db import prepare
+from ari_app.store.stores import ThreadedStore
 from tests.e2e.watch.foreign import SECRET, ForeignPbx
 from tests.support.waiting import until
 

@@ -14,8 +14,9 @@ import pytest
 from sqlite_utils import Database
 
 from ari_app.errors import StoreDamagedError, StoreUnavailableError
-from ari_app.store import bookmarks, db
-from ari_app.store.db import InlineStore, ThreadedStore, connect, prepare, reading
+from ari_app.store import bookmarks, db, stores
+from ari_app.store.db import connect, prepare, reading
+from ari_app.store.stores import InlineStore, Job, ThreadedStore
 from tests.support.programs import beside, run_program
 from tests.support.waiting import until
 
@@ -35,11 +36,11 @@ async def store(path: Path) -> AsyncIterator[ThreadedStore]:
         yield store
 
 
-def put(name: str, value: str = "1") -> db.Job[None]:
+def put(name: str, value: str = "1") -> Job[None]:
     return lambda handle: bookmarks.put(handle, name, value)
 
 
-def get(name: str) -> db.Job[str | None]:
+def get(name: str) -> Job[str | None]:
     return lambda handle: bookmarks.get(handle, name)
 
 
@@ -61,7 +62,7 @@ async def asked(store: ThreadedStore, count: int) -> None:
     await until(lambda: store._writer._queue.qsize() >= count, within=WITHIN)
 
 
-async def queued(store: ThreadedStore, *jobs: db.Job[object]) -> list[object]:
+async def queued(store: ThreadedStore, *jobs: Job[object]) -> list[object]:
     """The outcomes of jobs that were all waiting when the writer came to them: results or exceptions."""
     gate = Gate()
     async with asyncio.TaskGroup() as group:
@@ -74,7 +75,7 @@ async def queued(store: ThreadedStore, *jobs: db.Job[object]) -> list[object]:
     return [task.result() for task in others]
 
 
-async def _outcome(store: ThreadedStore, job: db.Job[object]) -> object:
+async def _outcome(store: ThreadedStore, job: Job[object]) -> object:
     try:
         return await store.write(job)
     except Exception as error:  # noqa: BLE001 - the test looks at it
@@ -126,9 +127,9 @@ async def test_beside_a_job_that_fails_each_is_run_once_more_and_counts_once(sto
 
 
 async def test_more_jobs_than_one_batch_are_all_done(store: ThreadedStore) -> None:
-    outcomes = await queued(store, *[put(f"n{n:03}") for n in range(db.BATCH + 20)])
-    assert outcomes == [None] * (db.BATCH + 20)
-    assert await store.read(lambda handle: handle.table("bookmarks").count) == db.BATCH + 20
+    outcomes = await queued(store, *[put(f"n{n:03}") for n in range(stores.BATCH + 20)])
+    assert outcomes == [None] * (stores.BATCH + 20)
+    assert await store.read(lambda handle: handle.table("bookmarks").count) == stores.BATCH + 20
 
 
 async def test_a_transaction_that_cannot_be_committed_fails_for_all_and_leaves_nothing(store: ThreadedStore) -> None:
@@ -246,7 +247,7 @@ async def test_every_commit_is_synced_to_the_disk(store: ThreadedStore) -> None:
 async def test_the_log_is_folded_into_the_file_beside_the_writing_and_begun_anew(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(db, "FOLD_EVERY", 20)
+    monkeypatch.setattr(stores, "FOLD_EVERY", 20)
     async with ThreadedStore(path) as store:
         for n in range(200):
             await store.write(put(f"{n}", "x" * 3000))
@@ -266,8 +267,8 @@ async def test_the_log_is_folded_into_the_file_beside_the_writing_and_begun_anew
 async def test_a_writing_that_never_pauses_does_not_grow_the_log_for_ever(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(db, "FOLD_EVERY", 50)
-    monkeypatch.setattr(db, "LONGEST_LOG", 200)
+    monkeypatch.setattr(stores, "FOLD_EVERY", 50)
+    monkeypatch.setattr(stores, "LONGEST_LOG", 200)
     async with ThreadedStore(path) as store:
         for _ in range(20):
             await asyncio.gather(*(store.write(put(f"{n}", "x" * 3000)) for n in range(200)))
@@ -275,7 +276,7 @@ async def test_a_writing_that_never_pauses_does_not_grow_the_log_for_ever(
 
 
 async def test_a_log_that_cannot_be_folded_now_is_folded_later(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(db, "FOLD_EVERY", 10)
+    monkeypatch.setattr(stores, "FOLD_EVERY", 10)
     refused = threading.Event()
 
     def locked(*_: object, **__: object) -> Database:
@@ -284,7 +285,7 @@ async def test_a_log_that_cannot_be_folded_now_is_folded_later(path: Path, monke
 
     async with ThreadedStore(path) as store:
         with monkeypatch.context() as worst:
-            worst.setattr(db, "connect", locked)
+            worst.setattr(stores, "connect", locked)
             for n in range(10):
                 await store.write(put(f"{n}"))
             assert await asyncio.to_thread(refused.wait, WITHIN)
@@ -295,8 +296,8 @@ async def test_a_log_that_cannot_be_folded_now_is_folded_later(path: Path, monke
 
 
 async def test_somebody_who_reads_for_long_holds_up_no_writing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(db, "FOLD_EVERY", 20)
-    monkeypatch.setattr(db, "LONGEST_LOG", 10)
+    monkeypatch.setattr(stores, "FOLD_EVERY", 20)
+    monkeypatch.setattr(stores, "LONGEST_LOG", 10)
     async with ThreadedStore(path) as store:
         # Our writing waits for 5 s at most; the folding would wait for an hour, with the writer's lock in its hand.
         monkeypatch.setattr(db, "BUSY_SECONDS", 3600.0)
@@ -313,7 +314,7 @@ async def test_somebody_who_reads_for_long_holds_up_no_writing(path: Path, monke
 async def test_a_log_in_which_somebody_reads_is_begun_anew_when_they_have_left(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(db, "LONGEST_LOG", 0)
+    monkeypatch.setattr(stores, "LONGEST_LOG", 0)
     monkeypatch.setattr(db, "BUSY_SECONDS", 3600.0)
     with contextlib.closing(connect(path)) as writer, contextlib.closing(connect(path)) as folder:
         writer.execute("PRAGMA wal_autocheckpoint = 0")
@@ -327,7 +328,7 @@ async def test_a_log_in_which_somebody_reads_is_begun_anew_when_they_have_left(
                 )
                 if not held:
                     reader.execute("COMMIT")
-                db._fold(folder)
+                stores._fold(folder)
                 put("a", "y" * 50_000)(writer)
             assert (log_of(path).stat().st_size > long) is grown, (held, long)
             long = log_of(path).stat().st_size
@@ -381,7 +382,7 @@ COUNTER = """
 import asyncio, sys
 from pathlib import Path
 from ari_app.store import bookmarks
-from ari_app.store.db import InlineStore
+from ari_app.store.stores import InlineStore
 
 def add_one(db):
     bookmarks.put(db, "count", str(int(bookmarks.get(db, "count") or 0) + 1))
@@ -496,7 +497,8 @@ import asyncio, resource, sys
 from pathlib import Path
 from ari_app.errors import StoreUnavailableError
 from ari_app.store import bookmarks
-from ari_app.store.db import InlineStore, prepare
+from ari_app.store.db import prepare
+from ari_app.store.stores import InlineStore
 
 async def fill(path):
     prepare(path)
