@@ -236,13 +236,13 @@ def _read_people(file: Path, region: str) -> list[Person]:
         with file.open(newline="", encoding="utf-8-sig") as lines:
             reader = csv.DictReader(lines, strict=True)
             if "number" not in (reader.fieldnames or ()):
-                columns = ", ".join(reader.fieldnames or ()) or "nothing"
-                raise NotDoneError(f"{file}:1: found the columns {columns}; expected number among them")
-            found = []
+                found = f"the columns {', '.join(reader.fieldnames)}" if reader.fieldnames else "no columns"
+                raise NotDoneError(f"{file}:1: found {found}; expected number among them")
+            people = []
             for row in reader:
                 line = reader.line_num
-                found.append(_person(row, region))
-            return found
+                people.append(_person(row, region))
+            return people
     except UnicodeDecodeError:
         raise NotDoneError(f"{file}: expected UTF-8; save it from the spreadsheet as CSV UTF-8") from None
     except csv.Error as error:

@@ -51,7 +51,7 @@ def test_a_spreadsheets_csv_is_taken_over_whole(ringback: Ringback, tmp_path: Pa
     ("content", "said"),
     [
         (b"name,phone\nA,1\n", ":1: found the columns name, phone; expected number among them"),
-        (b"", ":1: found the columns nothing; expected number among them"),
+        (b"", ":1: found no columns; expected number among them"),
         (b"number\n3055550142\n12\n", ":3: found number '12', expected a telephone number"),
         (b"name,number\nA\n", ":2: found number None, expected a telephone number"),
         (b"number,blocked\n3055550142,perhaps\n", ":2: found blocked 'perhaps', expected yes or no"),
