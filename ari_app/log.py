@@ -10,7 +10,6 @@ import logging
 import sys
 from typing import Any, TextIO
 
-import orjson
 import structlog
 
 _QUIET = ("aiohttp.access", "aiohttp.server", "asyncio", "panoramisk", "piper", "pocketsphinx")
@@ -73,9 +72,4 @@ _encode = json.JSONEncoder(default=repr).encode
 
 
 def _as_json(event: Any, **_: Any) -> str:
-    """Only ASCII: what a person or a carrier wrote must not steer the terminal that shows the log."""
-    try:
-        line = orjson.dumps(event, default=repr)
-    except TypeError:
-        return _encode(event)
-    return line.decode() if line.isascii() else _encode(event)
+    return _encode(event)
