@@ -27,7 +27,7 @@ golden:
 
 # Real processes that are killed, cut off, filled up. RINGBACK_KILLS=100 kills more often than every day.
 crash *ARGS:
-    pytest -q -n 2 --dist loadfile tests/e2e/crash {{ARGS}}
+    pytest -q -n 3 --dist loadfile tests/e2e/crash {{ARGS}}
 
 # Whole calls on a real Asterisk.
 e2e *ARGS:
