@@ -291,6 +291,7 @@ async def _tidy(recorder: Recorder, now: datetime) -> Mapping[tuple[str, str], i
     depths: dict[tuple[str, str], int] = {}
 
     def job(db: Database, _: Record) -> list[Recorded | None]:
+        depths.clear()
         before = bookmarks.get(db, "alive")
         if before is not None and datetime.fromisoformat(before) > now:
             log.warning("clock_went_back", before=before, pulled_in=outbox.pull_in(db, now))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from typing import NoReturn
 
 import structlog
@@ -18,6 +18,8 @@ log = structlog.get_logger("calls")
 
 STRAY_SECONDS = 5.0
 """By then Asterisk has done what it was asked before we came, as a rule."""
+GONE_SECONDS, GONE_LOOKS = 1.0, 20
+"""How long, and how often, it is looked whether legs that were hung up are gone."""
 SWEEP_SECONDS = 10.0
 """How often legs are looked for that nobody holds."""
 
@@ -55,6 +57,20 @@ class Orphans:
             await self._ari.channels.hangup(channel.id)
         except AriError as error:
             log.info("orphan_gone", error=str(error))
+
+    async def gone(self, legs: Collection[str]) -> None:
+        """Until these are taken down, for a second at most: their phones are called off as they go."""
+        left = set(legs)
+        for _ in range(GONE_LOOKS):
+            if not left:
+                return
+            try:
+                left.intersection_update([channel.id for channel in await self._ari.channels.list()])
+            except AriError as error:
+                log.info("legs_not_looked_for", error=str(error))
+                return
+            if left:
+                await self._clock.pause(GONE_SECONDS / GONE_LOOKS)
 
     async def sweep(
         self, connected: Callable[[], bool], take_over: Callable[[Sequence[Channel]], Awaitable[None]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Protocol
@@ -263,11 +263,11 @@ class CallSupervisor:
         """Calls of a Ringback that is gone. Its legs first: a phone with one line is busy while the old leg rings it."""
         left = await self._orphans.without_those_of_others(channels)
         arrivals = [one for one in left if one.place.context == INBOUND and not is_ours(one.id)]
-        for channel in left:
-            if channel not in arrivals:
-                await self._orphans.hang_up(channel)
+        legs = [one for one in left if one not in arrivals]
+        for channel in legs:
+            await self._orphans.hang_up(channel)
         for channel in arrivals:
-            self._arrived(channel, channel.place.extension)
+            self._arrived(channel, channel.place.extension, after=[leg.id for leg in legs])
 
     async def _resume(self, talk: FoundTalk, session: ResumedTalk) -> None:
         """See a conversation to its end, and tell the journal. Its transcript, if there was one, died with the process."""
@@ -285,7 +285,8 @@ class CallSupervisor:
         await self._recorder.insist(callback_over(talk, at) if setup is None else call_over(talk, setup, at))
 
     # ------------------------------------------------------------------------------------------------------------ arrival
-    def _arrived(self, channel: Channel, dialled: str) -> None:
+    def _arrived(self, channel: Channel, dialled: str, after: Collection[str] = ()) -> None:
+        """after: channels that have to be gone before phones are rung."""
         if channel.id in self._owners:
             return
         if self._draining:
@@ -293,7 +294,7 @@ class CallSupervisor:
             return
         waiting = Arriving(channel.id)
         self.own(channel.id, waiting)
-        self.start(self._until_written(channel.id, self._call(channel, dialled, waiting)))
+        self.start(self._until_written(channel.id, self._call(channel, dialled, waiting, after)))
 
     async def _until_written(self, call_id: str, work: Coroutine[Any, Any, None]) -> None:
         """A call that is over may wait for the store: what the event log says of it must not overtake what its caller said."""
@@ -311,8 +312,9 @@ class CallSupervisor:
         except AriError as error:
             log.info("caller_gone", error=str(error))
 
-    async def _call(self, channel: Channel, dialled: str, waiting: Arriving) -> None:
+    async def _call(self, channel: Channel, dialled: str, waiting: Arriving, after: Collection[str]) -> None:
         facts: asyncio.Queue[Event | None] = asyncio.Queue()
+        await self._orphans.gone(after)
         setup = await self._setup(channel, dialled)
         session = CallSession(
             setup,

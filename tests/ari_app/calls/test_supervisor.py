@@ -12,6 +12,7 @@ from typing import Any
 from aiohttp import web
 
 from ari_app.adapters import callback_placer
+from ari_app.calls.orphans import GONE_LOOKS, Orphans
 from ari_app.calls.supervisor import CallSupervisor
 from ari_app.clock import SystemClock
 from ari_app.pbx.ari import Ari
@@ -25,7 +26,7 @@ from ari_app.store.outbox import Order
 from tests.ari_app.calls.test_callback import ORDER
 from tests.ari_app.pbx.events import CHANNEL
 from tests.ari_app.pbx.test_ari_http import ari_of
-from tests.support.books import CALLER, NOON, Books
+from tests.support.books import CALLER, DIALLED, NOON, Books
 from tests.support.waiting import until
 
 INFO = AsteriskInfo("22.10.1", "0", NOON, NOON)
@@ -91,6 +92,42 @@ async def test_what_another_application_holds_is_left_alone(tmp_path: Path) -> N
         supervisor.deliver(Connected(seen))
         await until(lambda: len(asterisk.asked) == 2, what="what becomes of them")
         assert asterisk.asked == ["GET /applications", "DELETE /channels/callback-18.0"]
+
+
+async def test_phones_are_rung_anew_when_the_legs_of_a_dead_process_are_gone(tmp_path: Path) -> None:
+    """A phone with one line says busy to a leg that comes while the one before still rings it."""
+    asterisk = Asterisk()
+    caller = Channel.read(Fields({**CHANNEL, "dialplan": {**CHANNEL["dialplan"], "exten": DIALLED}}))
+    leg = Channel.read(Fields({**CHANNEL, "id": f"{caller.id}-leg0.0a_0"}))
+    asterisk.channels = [{**CHANNEL, "id": leg.id}]
+    looks = 0
+
+    def look() -> None:
+        nonlocal looks
+        looks += 1
+        if looks == 3:
+            asterisk.channels = []
+
+    asterisk.meanwhile = look
+    async with supervised(tmp_path, asterisk) as (supervisor, _, _):
+        found = Application("app", (caller.id, leg.id), (), ())
+        supervisor.deliver(Connected(Snapshot(INFO, found, (caller, leg), (), (), asked_at=0.0)))
+        assert await until(lambda: asterisk.asked[5:], what="something to be done for the caller")
+        looks_first = ["GET /applications", f"DELETE /channels/{leg.id}", *["GET /channels"] * 3]
+        assert asterisk.asked[:5] == looks_first
+        assert "GET /channels" not in asterisk.asked[5:]
+
+
+async def test_a_leg_that_does_not_go_keeps_nobody_waiting_for_long(tmp_path: Path) -> None:
+    asterisk = Asterisk()
+    leg = {**CHANNEL, "id": f"{CHANNEL['id']}-leg0.0a_0"}
+    asterisk.channels = [leg]
+    async with ari_of(asterisk.answer) as ari:
+        orphans = Orphans(ari, SystemClock(), lambda _: False)
+        await orphans.gone([leg["id"]])
+        assert len(asterisk.asked) == GONE_LOOKS
+        await orphans.gone([])
+        assert len(asterisk.asked) == GONE_LOOKS
 
 
 async def test_who_calls_while_asterisk_tells_who_is_on_the_line_is_not_rung(tmp_path: Path) -> None:
