@@ -1,7 +1,7 @@
 """Frozen values made and changed quickly: those of dataclasses without slots, whose fields are set all at once.
 
-A step of a lead makes several copies of its forty fields, and its row is read and written each time; through the generated
-constructor, which sets field by field, that was a quarter of a step.
+A step of a lead makes several copies of its forty fields, and its row is read each time: the generated constructor sets field by
+field.
 """
 
 from __future__ import annotations

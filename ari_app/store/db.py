@@ -35,7 +35,7 @@ def connect(path: Path, *, readonly: bool = False) -> Database:
         connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=BUSY_SECONDS)
         stack.callback(connection.close)
         db = Database(connection)
-        # Transactions are ours: sqlite_utils' way to a statement, which watches for its own, would cost as much as SQLite's.
+        # Transactions are ours: what sqlite_utils does before and after each statement, to keep its own, is for nothing here.
         db.execute = connection.execute  # type: ignore[method-assign, assignment]
         db.execute("PRAGMA query_only = ON" if readonly else "PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
